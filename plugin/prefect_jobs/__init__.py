@@ -1,0 +1,22 @@
+"""prefect-jobs: a jobs API and a jobs page for any Prefect 3 server.
+
+Prefect imports this package when it starts (entry point ``prefect.collections``), and every flow that uses the kit
+imports it too, so nothing is loaded before it is asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prefect_jobs.kit import job, progress
+
+__all__ = ["__version__", "job", "progress"]
+
+__version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("job", "progress"):
+        from prefect_jobs import kit
+
+        return getattr(kit, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
