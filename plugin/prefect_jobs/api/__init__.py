@@ -1,0 +1,1 @@
+"""The HTTP and WebSocket surface: the contract's ``/api`` and ``/ws``."""

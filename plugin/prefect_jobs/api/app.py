@@ -1,0 +1,57 @@
+"""The adapter as one FastAPI application."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import FastAPI
+
+from prefect_jobs import __version__
+from prefect_jobs.api import changes, exports, health, jobs, log_socket, logs
+from prefect_jobs.api.adapter import open_adapter
+from prefect_jobs.api.origin import OriginGuard
+from prefect_jobs.api.problems import install_error_answers
+from prefect_jobs.feed import Pace
+from prefect_jobs.gateway import Gateway
+from prefect_jobs.gateway.prefect import PrefectGateway, configured_api_url
+from prefect_jobs.log_tail import TailPace
+from prefect_jobs.settings import Settings
+
+
+def create_app(
+    settings: Settings,
+    gateway: AbstractAsyncContextManager[Gateway] | None = None,
+    *,
+    pace: Pace | None = None,
+    tail_pace: TailPace | None = None,
+) -> FastAPI:
+    """The application; its feed runs while its lifespan does.
+
+    Args:
+        settings: where to keep data and whom to answer.
+        gateway: the door to Prefect, entered once; the server that Prefect's own settings name when left out.
+        pace: how often the feed looks.
+        tail_pace: how often a watched log is read.
+
+    Raises:
+        NoPrefectAddress: no gateway was given and Prefect's settings name no server.
+    """
+    door = gateway or PrefectGateway.connect(configured_api_url())
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        async with open_adapter(settings, door, pace=pace, tail_pace=tail_pace) as adapter:
+            app.state.adapter = adapter
+            yield
+
+    app = FastAPI(
+        title="prefect-jobs",
+        version=__version__,
+        summary="Prefect flow runs as jobs: start, follow and believe them.",
+        lifespan=lifespan,
+    )
+    # Literal segments win over `{job_id}`: `changes` is routed before the lookup of a job.
+    for room in (health, changes, jobs, logs, log_socket, exports):
+        app.include_router(room.router)
+    install_error_answers(app)
+    app.add_middleware(OriginGuard, bound_host=settings.host, allowed_origins=settings.allowed_origins)
+    return app

@@ -1,0 +1,61 @@
+"""Starting an export and fetching its file (contract 7)."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+from starlette.exceptions import HTTPException
+
+from prefect_jobs.api.adapter import TheAdapter
+from prefect_jobs.api.problems import ErrorAnswer, Problem
+from prefect_jobs.api.wire import ExportRequest, JobStarted
+
+router = APIRouter(tags=["exports"])
+
+CONTENT_TYPES = {".csv": "text/csv", ".json": "application/json", ".zip": "application/zip"}
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z0-9]{1,5}")
+
+
+@router.post(
+    "/api/events/export",
+    status_code=202,
+    responses={409: {"model": Problem}, 422: {"model": ErrorAnswer}, 503: {"model": ErrorAnswer}},
+)
+async def start_export(adapter: TheAdapter, wanted: ExportRequest) -> JobStarted:
+    """Start an export of events."""
+    parameters: dict[str, Any] = wanted.model_dump(mode="json")
+    run = await adapter.gateway.start_run("export", parameters)
+    await adapter.feed.took([run])
+    return JobStarted(job_id=run.id, message=f"Export job created. Use GET /api/jobs/{run.id} to track progress.")
+
+
+@router.get(
+    "/api/exports/{file_name}",
+    response_class=FileResponse,
+    responses={
+        200: {"description": "The file.", "content": {name: {} for name in CONTENT_TYPES.values()}},
+        404: {"model": Problem},
+    },
+)
+async def download(adapter: TheAdapter, file_name: str) -> FileResponse:
+    """Download a finished export file."""
+    path = export_file(adapter.settings.exports_path, file_name)
+    if path is None:
+        raise HTTPException(404, "Export file not found on disk")
+    return FileResponse(
+        path,
+        filename=path.name,
+        media_type=CONTENT_TYPES.get(path.suffix, "application/octet-stream"),
+        # A browser must take even a hostile export as the file it says it is.
+        headers={"X-Content-Type-Options": "nosniff"},
+    )
+
+
+def export_file(folder: Path, file_name: str) -> Path | None:
+    """The finished export of this name, or None. Nothing outside of the folder is ever found, nor through a link."""
+    if not _FILE_NAME.fullmatch(file_name):
+        return None
+    path = folder / file_name
+    return path if path.is_file() and not path.is_symlink() else None

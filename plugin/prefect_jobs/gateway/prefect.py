@@ -1,0 +1,309 @@
+"""The real door: Prefect's own client, which retries what an overloaded server refuses.
+
+Answers are read as JSON and not through Prefect's models: parsing 200 runs through them costs more than asking for
+them, and they change with every release.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Self, cast
+from uuid import UUID
+
+import httpx
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.events import Event
+from prefect.events.clients import PrefectEventSubscriber
+from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventOrder
+from prefect.logging.clients import PrefectLogsSubscriber
+from prefect.settings import get_current_settings
+
+from prefect_jobs.gateway.runs import (
+    ACTIVE_TYPES,
+    PROGRESS_EVENT,
+    LogLine,
+    Progress,
+    Run,
+    RunEvent,
+    parse_time,
+    run_from_json,
+)
+from prefect_jobs.gateway.seam import PAGE, NoDeployment, NoPrefectAddress, PrefectUnavailable
+
+RUN_EVENTS = ("prefect.flow-run.", "prefect-jobs.")
+RUN_RESOURCE = "prefect.flow-run."
+RECONNECT_CHECK = 20.0
+"""Seconds of silence after which a stream's connection is closed and opened anew: a frozen server looks like peace."""
+
+
+def configured_api_url() -> str:
+    """The address of the server that Prefect's own settings name (``PREFECT_API_URL`` or the active profile).
+
+    Raises:
+        NoPrefectAddress: they name none.
+    """
+    url = get_current_settings().api.url
+    if not url:
+        raise NoPrefectAddress
+    return url
+
+
+def run_event(event: Event) -> RunEvent | None:
+    """Read one of Prefect's events; one that is about no run is none."""
+    resource = event.resource.id
+    if not resource.startswith(RUN_RESOURCE):
+        return None
+    is_progress = event.event == PROGRESS_EVENT
+    return RunEvent(
+        run_id=resource.removeprefix(RUN_RESOURCE),
+        occurred=datetime.fromtimestamp(event.occurred.timestamp(), UTC),
+        state_id=None if is_progress else str(event.id),
+        progress=Progress.parse(event.payload) if is_progress else None,
+    )
+
+
+class PrefectGateway:
+    """Asks one Prefect server. Made by ``connect``, closed with its context."""
+
+    def __init__(self, client: PrefectClient, api_url: str) -> None:
+        self._client = client
+        self._url = api_url
+        self._flow_names: dict[str, str] = {}
+        self._deployments: dict[str, UUID] = {}
+        self._attempt_starts: dict[tuple[str, int], datetime] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def connect(cls, api_url: str) -> AsyncGenerator[Self]:
+        """A gateway to the server at this address. The server need not be up yet."""
+        # The version check would make every start fail while the server is still on its way up.
+        async with get_client(httpx_settings={"base_url": api_url}, sync_client=False) as client:
+            yield cls(client, api_url)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+        try:
+            response = await self._client.request(
+                cast("Any", method),
+                cast("Any", path),
+                **options,
+            )
+            return response.json() if response.content else None
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code >= 500 or error.response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+                raise PrefectUnavailable(self._url, f"it answered {error.response.status_code}") from error
+            raise
+        except (httpx.TransportError, OSError) as error:
+            raise PrefectUnavailable(self._url, type(error).__name__) from error
+
+    # -- runs -----------------------------------------------------------------------------------------------------
+
+    async def read_runs(self, run_ids: Sequence[str]) -> list[Run]:
+        """See ``Gateway``."""
+        ids = [run_id for run_id in run_ids if _is_uuid(run_id)]
+        if not ids:
+            return []
+        return await self._runs({"id": {"any_": ids}})
+
+    async def active_runs(self, *, due_before: datetime, offset: int) -> list[Run]:
+        """See ``Gateway``."""
+        return await self._runs(
+            {
+                "state": {"type": {"any_": list(ACTIVE_TYPES)}},
+                "expected_start_time": {"before_": due_before.isoformat()},
+            },
+            offset=offset,
+        )
+
+    async def all_runs(self, *, offset: int) -> list[Run]:
+        """See ``Gateway``."""
+        return await self._runs({}, offset=offset)
+
+    async def _runs(self, run_filter: Mapping[str, Any], *, offset: int = 0) -> list[Run]:
+        began = time.monotonic_ns()
+        items = cast(
+            "list[dict[str, Any]]",
+            await self._ask(
+                "POST",
+                "/flow_runs/filter",
+                json={"flow_runs": run_filter, "limit": PAGE, "offset": offset, "sort": "ID_DESC"},
+            ),
+        )
+        await self._learn_flow_names({str(item["flow_id"]) for item in items})
+        return [await self._run(item, began) for item in items]
+
+    async def _run(self, item: Mapping[str, Any], began: int) -> Run:
+        return run_from_json(
+            item,
+            flow_name=self._flow_names.get(str(item["flow_id"]), "unknown"),
+            read_order=began,
+            attempt_started_at=await self._attempt_start(item),
+        )
+
+    async def _attempt_start(self, item: Mapping[str, Any]) -> datetime | None:
+        """When the current attempt of a retried run began: Prefect's ``start_time`` is that of the first."""
+        run_count = int(item.get("run_count") or 0)
+        if run_count < 2:
+            return None
+        key = (str(item["id"]), run_count)
+        if key not in self._attempt_starts:
+            states = cast(
+                "list[dict[str, Any]]", await self._ask("GET", "/flow_run_states/", params={"flow_run_id": key[0]})
+            )
+            # A pause makes a further Running state within one attempt, so the attempt's first one counts: the
+            # first that follows the last Scheduled.
+            ordered = sorted(states, key=lambda state: parse_time(state["timestamp"]))
+            last_scheduled = max((i for i, state in enumerate(ordered) if state["type"] == "SCHEDULED"), default=-1)
+            running = [state for state in ordered[last_scheduled + 1 :] if state["type"] == "RUNNING"]
+            if not running:
+                return None
+            if len(self._attempt_starts) > 10_000:
+                self._attempt_starts.clear()
+            self._attempt_starts[key] = parse_time(running[0]["timestamp"])
+        return self._attempt_starts[key]
+
+    async def _learn_flow_names(self, flow_ids: set[str]) -> None:
+        unknown = sorted(flow_ids - self._flow_names.keys())
+        for start in range(0, len(unknown), PAGE):
+            flows = await self._ask(
+                "POST",
+                "/flows/filter",
+                json={"flows": {"id": {"any_": unknown[start : start + PAGE]}}, "limit": PAGE},
+            )
+            self._flow_names.update({str(flow["id"]): str(flow["name"]) for flow in flows})
+
+    async def flow_names(self) -> list[str]:
+        """See ``Gateway``."""
+        names: list[str] = []
+        while True:
+            page = await self._ask(
+                "POST", "/flows/filter", json={"limit": PAGE, "offset": len(names), "sort": "NAME_ASC"}
+            )
+            names.extend(str(flow["name"]) for flow in page)
+            if len(page) < PAGE:
+                return names
+
+    async def start_run(self, flow_name: str, parameters: Mapping[str, Any]) -> Run:
+        """See ``Gateway``. Of several deployments the one named ``api`` is taken, else the first by name."""
+        for fresh in (False, True):
+            deployment_id = await self._deployment(flow_name, fresh=fresh)
+            began = time.monotonic_ns()
+            try:
+                item = await self._ask(
+                    "POST",
+                    f"/deployments/{deployment_id}/create_flow_run",
+                    json={"parameters": dict(parameters), "state": {"type": "SCHEDULED"}},
+                )
+            except httpx.HTTPStatusError as error:
+                # The deployment we remembered was deleted meanwhile: look once more.
+                if error.response.status_code == HTTPStatus.NOT_FOUND and not fresh:
+                    continue
+                raise
+            await self._learn_flow_names({str(item["flow_id"])})
+            return await self._run(item, began)
+        raise NoDeployment(flow_name)
+
+    async def _deployment(self, flow_name: str, *, fresh: bool) -> UUID:
+        if fresh or flow_name not in self._deployments:
+            found = cast(
+                "list[dict[str, Any]]",
+                await self._ask(
+                    "POST",
+                    "/deployments/filter",
+                    json={"flows": {"name": {"any_": [flow_name]}}, "sort": "NAME_ASC", "limit": PAGE},
+                ),
+            )
+            if not found:
+                raise NoDeployment(flow_name)
+            chosen = min(found, key=lambda deployment: (deployment["name"] != "api", deployment["name"]))
+            self._deployments[flow_name] = UUID(chosen["id"])
+        return self._deployments[flow_name]
+
+    # -- logs -----------------------------------------------------------------------------------------------------
+
+    async def read_logs(self, run_id: str, *, after: datetime | None, offset: int) -> list[LogLine]:
+        """See ``Gateway``."""
+        if not _is_uuid(run_id):
+            return []
+        log_filter: dict[str, Any] = {"flow_run_id": {"any_": [run_id]}}
+        if after is not None:
+            log_filter["timestamp"] = {"after_": after.isoformat()}
+        lines = await self._ask(
+            "POST",
+            "/logs/filter",
+            json={"logs": log_filter, "limit": PAGE, "offset": offset, "sort": "TIMESTAMP_ASC"},
+        )
+        return [
+            LogLine(
+                id=str(line["id"]),
+                run_id=str(line["flow_run_id"]),
+                timestamp=parse_time(line["timestamp"]),
+                level=int(line["level"]),
+                message=str(line["message"]),
+            )
+            for line in lines
+        ]
+
+    @asynccontextmanager
+    async def log_wakeups(self, run_id: str) -> AsyncGenerator[AsyncIterator[None]]:
+        """See ``Gateway``."""
+        log_filter = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[UUID(run_id)]))
+        async with PrefectLogsSubscriber(self._url, filter=log_filter, reconnection_attempts=0) as subscriber:
+
+            async def ticks() -> AsyncIterator[None]:
+                async for _line in subscriber:
+                    yield
+
+            yield ticks()
+
+    # -- events ---------------------------------------------------------------------------------------------------
+
+    async def events_since(self, since: datetime) -> list[RunEvent]:
+        """See ``Gateway``."""
+        event_filter = EventFilter(
+            event=EventNameFilter(prefix=list(RUN_EVENTS)),
+            occurred=EventOccurredFilter(
+                since=cast("Any", since), until=cast("Any", datetime.now(UTC) + timedelta(days=1))
+            ),
+            order=EventOrder.ASC,
+        )
+        try:
+            page = await self._client.read_events(event_filter, limit=50)
+            events = list(page.events)
+            while page.next_page:
+                page = await self._client.read_events_page(str(page.next_page))
+                events.extend(page.events)
+        except httpx.HTTPError as error:
+            raise PrefectUnavailable(self._url, type(error).__name__) from error
+        return [found for event in events if (found := run_event(event))]
+
+    @asynccontextmanager
+    async def subscribe(self) -> AsyncGenerator[AsyncIterator[RunEvent]]:
+        """See ``Gateway``."""
+        event_filter = EventFilter(event=EventNameFilter(prefix=list(RUN_EVENTS)))
+        try:
+            async with (
+                asyncio.timeout(RECONNECT_CHECK) as connecting,
+                PrefectEventSubscriber(self._url, filter=event_filter, reconnection_attempts=0) as subscriber,
+            ):
+                connecting.reschedule(None)
+
+                async def events() -> AsyncIterator[RunEvent]:
+                    async for event in subscriber:
+                        if found := run_event(event):
+                            yield found
+
+                yield events()
+        except (OSError, TimeoutError) as error:
+            raise PrefectUnavailable(self._url, type(error).__name__) from error
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,117 @@
+"""A job: what the contract says of a run. The one place where Prefect's facts become the contract's words."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from prefect_jobs.gateway.runs import Progress, Run
+from prefect_jobs.job_states import ENDED, Status, job_state
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job as the index keeps it. Times are aware; ``version`` grows with every change of any job."""
+
+    job_id: str
+    name: str
+    job_type: str
+    status: Status
+    state: str
+    progress: int
+    message: str | None
+    error: str | None
+    result: Any
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    due_at: datetime | None
+    attempt: int
+    deployment_id: str | None
+    parameters: Mapping[str, Any]
+    uses_kit: bool
+    state_id: str | None
+    reported: Progress | None
+    """The progress this row was drawn from, kept so that an older report never overwrites a newer one."""
+    version: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether the job has reached a final status."""
+        return self.status in ENDED
+
+
+# Prefect puts these words in front of what the flow itself said.
+_FRAMES = re.compile(
+    r"^(?:Flow run encountered an exception(?: during execution)?[:.]\s*"
+    r"|Execution was interrupted by an unexpected exception:\s*"
+    r"|Task run encountered an exception:?\s*)"
+)
+_TIMED_OUT = re.compile(r"exceeded timeout of ([\d.]+)")
+
+
+def error_of(state: str, message: str | None) -> str | None:
+    """The contract's ``error`` of a failed job, from Prefect's state message."""
+    if state == "cancelled":
+        return "Cancelled by user"
+    if state == "aborted":
+        return "Aborted by user"
+    if state == "timed_out":
+        limit = _TIMED_OUT.search(message or "")
+        return f"Job timed out after {float(limit[1]):g} seconds" if limit else "Job timed out"
+    text = _FRAMES.sub("", message or "").strip()
+    return text or ("The job's process crashed" if state == "crashed" else "The job failed and left no message")
+
+
+def message_of(status: Status, state: str, error: str | None, reported: str | None) -> str | None:
+    """The contract's ``message`` (2.4): fixed texts where the server has the word, else the job's own last one."""
+    if status == "completed":
+        return "Completed successfully"
+    if state in ("cancelled", "aborted"):
+        return "Job cancelled by user request"
+    if status == "failed":
+        return f"Failed: {error}"
+    if state == "aborting":
+        return "Aborting: User requested"
+    return reported
+
+
+def newest_progress(run_count: int, *reports: Progress | None) -> Progress | None:
+    """The latest report of the current attempt."""
+    current = [report for report in reports if report is not None and report.attempt == run_count]
+    return max(current, key=lambda report: report.at, default=None)
+
+
+def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> Job:
+    """What the contract says of this run; ``known`` is progress learnt by an event, maybe newer than the run's own."""
+    status, state = job_state(run.state_type, run.state_name, scheduled_for=run.scheduled_for, now=now)
+    begun = status != "pending" or state == "suspended"
+    reported = newest_progress(run.run_count, run.progress, known) if begun else None
+    error = error_of(state, run.state_message) if status == "failed" else None
+    started_at = run.started_at if begun else None
+    if started_at is not None and started_at < run.created_at:
+        # `python myflow.py` starts its clock before the server writes the run's record.
+        started_at = run.created_at
+    completed_at = run.ended_at if status in ENDED else None
+    return Job(
+        job_id=run.id,
+        name=run.name,
+        job_type=run.flow_name,
+        status=status,
+        state=state,
+        progress=100 if status == "completed" else (reported.percent if reported else 0),
+        message=message_of(status, state, error, reported.message if reported else None),
+        error=error,
+        result=run.result if status == "completed" else None,
+        created_at=run.created_at,
+        started_at=started_at,
+        completed_at=max(completed_at, started_at or run.created_at) if completed_at else None,
+        due_at=run.scheduled_for if status == "pending" else None,
+        attempt=max(1, run.run_count),
+        deployment_id=run.deployment_id,
+        parameters=run.parameters,
+        uses_kit=run.uses_kit,
+        state_id=run.state_id,
+        reported=reported,
+    )

@@ -1,0 +1,128 @@
+"""The tables of the adapter's own database: an index of jobs and a copy of their log lines.
+
+Both are disposable: Prefect holds the truth, and everything here can be read from it again.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Whole microseconds since 1970, exact (a float of seconds is not)."""
+    return (moment - EPOCH) // _MICROSECOND
+
+
+def from_microseconds(value: int) -> datetime:
+    """The aware time that ``to_microseconds`` counted."""
+    return EPOCH + timedelta(microseconds=value)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware time, kept as whole microseconds since 1970: exact, sortable and the same on every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Python → database."""
+        return None if value is None else to_microseconds(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Database → Python."""
+        return None if value is None else from_microseconds(value)
+
+
+metadata = MetaData()
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("job_type", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("progress", Integer, nullable=False),
+    Column("message", Text),
+    Column("error", Text),
+    Column("result", JSON),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment),
+    Column("completed_at", Moment),
+    Column("due_at", Moment),
+    Column("attempt", Integer, nullable=False),
+    Column("deployment_id", String(64)),
+    Column("parameters", JSON, nullable=False),
+    Column("uses_kit", Boolean, nullable=False),
+    Column("state_id", String(64)),
+    Column("reported_percent", Integer),
+    Column("reported_message", Text),
+    Column("reported_attempt", Integer),
+    Column("reported_at", Moment),
+    Column("version", BigInteger, nullable=False),
+    Index("jobs_newest", "created_at", "job_id"),
+    Index("jobs_by_status", "status", "created_at", "job_id"),
+    Index("jobs_by_type", "job_type", "created_at", "job_id"),
+    Index("jobs_by_state", "state", "created_at", "job_id"),
+    Index("jobs_by_version", "version"),
+)
+
+# A job that Prefect no longer holds, kept for the readers of the change feed.
+deleted_jobs = Table(
+    "deleted_jobs",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("deleted_at", Moment, nullable=False),
+    Column("version", BigInteger, nullable=False, index=True),
+)
+
+# One row: where the versions are, and from which one on the change feed can be resumed.
+clock = Table(
+    "clock",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("floor", BigInteger, nullable=False),
+    Column("events_read_until", Moment),
+)
+
+log_lines = Table(
+    "log_lines",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("line_id", String(64), nullable=False),
+    Column("timestamp", Moment, nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    UniqueConstraint("job_id", "line_id", name="log_lines_once"),
+    Index("log_lines_in_order", "job_id", "timestamp", "seq"),
+)
+
+# The end time of a job up to which its log is known to be whole: such a log is never read from Prefect again.
+log_settled = Table(
+    "log_settled",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("completed_at", Moment, nullable=False),
+)
