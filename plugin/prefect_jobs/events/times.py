@@ -1,0 +1,73 @@
+"""SQLite has no type for instants, and turning a million of them from text into objects and back costs seconds.
+
+Here an instant is stored on SQLite as the very text an export prints: ISO 8601 in UTC, always with microseconds, so
+that text order is time order and printing is free. Other databases keep their own type with a time zone.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, String
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+ISO_WIDTH = len("2026-03-04T08:15:00.120345+00:00")
+
+
+def as_utc(moment: datetime) -> datetime:
+    """The same instant in UTC; a moment without an offset is read as UTC."""
+    if moment.tzinfo is UTC:
+        return moment
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def iso_utc(moment: datetime) -> str:
+    """The instant as ISO 8601 in UTC with microseconds: `2026-03-04T08:15:00.120345+00:00`."""
+    return as_utc(moment).isoformat(timespec="microseconds")
+
+
+def _column_type(dialect: Dialect) -> TypeEngine[Any]:
+    if dialect.name == "sqlite":
+        return dialect.type_descriptor(String(ISO_WIDTH))
+    return dialect.type_descriptor(DateTime(timezone=True))
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware datetimes in UTC on the Python side."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text on SQLite, a timestamp with time zone elsewhere."""
+        return _column_type(dialect)
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """What the driver gets: text on SQLite, an aware datetime elsewhere."""
+        if value is None:
+            return None
+        return iso_utc(value) if dialect.name == "sqlite" else as_utc(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """An aware datetime in UTC."""
+        if value is None:
+            return None
+        return datetime.fromisoformat(value) if isinstance(value, str) else as_utc(value)
+
+
+class IsoUtcText(TypeDecorator[str]):
+    """The same column, read as the text that an export prints; for reading only."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type that `UtcDateTime` stores."""
+        return _column_type(dialect)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """No work on SQLite, where the column already holds the text."""
+        return None if dialect.name == "sqlite" else _iso_utc_or_none
+
+
+def _iso_utc_or_none(moment: datetime | None) -> str | None:
+    return None if moment is None else iso_utc(moment)

@@ -1,0 +1,70 @@
+"""What a running job tells the outside, word for word: one event and a few labels of its flow run.
+
+Events are fast but may be lost; labels are slower but stay with the run. Whoever reads both believes the newer `at`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+PROGRESS_EVENT = "prefect-jobs.progress"
+PROGRESS_LABEL = "prefect-jobs.progress"
+RESULT_LABEL = "prefect-jobs.result"
+KIT_LABEL = "prefect-jobs.kit"
+TITLE_LABEL = "prefect-jobs.title"
+
+MESSAGE_LIMIT = 1_000
+"""Characters of a progress message that are kept."""
+
+
+class LabelsNotStored(Exception):
+    """Prefect did not store the labels of this run; another try may succeed."""
+
+
+class ServerAway(LabelsNotStored):
+    """Nothing answers at the address of Prefect's API."""
+
+
+class LabelsRefused(LabelsNotStored):
+    """Prefect refuses the labels of this run: another try is pointless."""
+
+
+class Sink(Protocol):
+    """Where the reports of one run go."""
+
+    def announce(self, payload: Mapping[str, Any]) -> None:
+        """Emit a progress event; returns at once."""
+        ...
+
+    def store(self, labels: Mapping[str, str]) -> None:
+        """Merge labels into the run's. Raises `LabelsNotStored`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is."""
+
+    percent: int
+    message: str | None
+
+    def payload(self, *, attempt: int, at: datetime) -> dict[str, Any]:
+        """The event's payload; its JSON text is also the label."""
+        return {
+            "percent": self.percent,
+            "message": None if self.message is None else storable(self.message)[:MESSAGE_LIMIT],
+            "attempt": attempt,
+            "at": at.isoformat(timespec="microseconds"),
+        }
+
+
+def label_text(value: Any) -> str:
+    """A label's value: JSON text."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def storable(text: str) -> str:
+    """The text without what databases refuse: NUL and half characters."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
