@@ -1,0 +1,222 @@
+"""A Prefect that lives in memory: the shipped test double of ``Gateway``.
+
+It keeps runs and log lines, tells their events, pages and orders as Prefect does, and can do what servers do to
+people: lose events, go away and come back. The seam's own tests run against it and against a real server.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from prefect_jobs.gateway.runs import ACTIVE_TYPES, TERMINAL_TYPES, LogLine, Progress, Run, RunEvent
+from prefect_jobs.gateway.seam import PAGE, NoDeployment, PrefectUnavailable
+
+_FAKE_URL = "http://prefect.invalid/api"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def a_run(state_type: str, state_name: str = "", *, flow: str = "export", **fields: Any) -> Run:
+    """A run in any state. Fields not given are what Prefect would have written by then."""
+    created = fields.pop("created_at", None) or _now()
+    begun = state_type not in ("SCHEDULED", "PENDING")
+    values: dict[str, Any] = {
+        "id": str(uuid4()),
+        "name": "brave-otter",
+        "flow_name": flow,
+        "state_type": state_type,
+        "state_name": state_name or state_type.title(),
+        "state_id": str(uuid4()),
+        "created_at": created,
+        "scheduled_for": created if state_type == "SCHEDULED" else None,
+        "started_at": created if begun else None,
+        "ended_at": created if state_type in TERMINAL_TYPES else None,
+        "run_count": 1 if begun else 0,
+    }
+    return Run(**(values | fields))
+
+
+def pending(**fields: Any) -> Run:
+    """A run that waits to be picked up."""
+    return a_run("SCHEDULED", "Scheduled", **fields)
+
+
+def running(progress: int | None = None, message: str | None = None, **fields: Any) -> Run:
+    """A run at work, at this percentage."""
+    run = a_run("RUNNING", **fields)
+    if progress is None:
+        return run
+    return replace(run, uses_kit=True, progress=Progress(progress, message, run.run_count, run.created_at))
+
+
+def completed(result: Any = None, **fields: Any) -> Run:
+    """A run that ended well."""
+    return a_run("COMPLETED", result=result, has_result=result is not None, **fields)
+
+
+def failed(error: str, **fields: Any) -> Run:
+    """A run that raised this error."""
+    return a_run("FAILED", state_message=f"Flow run encountered an exception: {error}", **fields)
+
+
+class FakePrefect:
+    """Runs and logs in memory, behind the same door as a real server."""
+
+    def __init__(self, runs: Sequence[Run] = (), *, deployed: Sequence[str] = ("export",)) -> None:
+        self._runs: dict[str, Run] = {run.id: run for run in runs}
+        self._lines: list[LogLine] = []
+        self._events: list[RunEvent] = []
+        self._deployed = set(deployed)
+        self._subscribers: list[asyncio.Queue[RunEvent | None]] = []
+        self._log_listeners: list[tuple[str, asyncio.Queue[None]]] = []
+        self.is_down = False
+        self.loses_events = False
+        self.requests = 0
+
+    def connect(self) -> AbstractAsyncContextManager["FakePrefect"]:
+        """The fake as the context that the application enters."""
+
+        @asynccontextmanager
+        async def door() -> AsyncGenerator["FakePrefect"]:
+            yield self
+
+        return door()
+
+    # -- what happens in Prefect ----------------------------------------------------------------------------------
+
+    def put(self, run: Run) -> Run:
+        """Add a run, or move it to another state. Subscribers hear of it."""
+        if run.id in self._runs and self._runs[run.id].state_id == run.state_id:
+            run = replace(run, state_id=str(uuid4()))
+        self._runs[run.id] = run
+        self._tell(RunEvent(run.id, _now(), state_id=run.state_id))
+        return run
+
+    def report(self, run_id: str, percent: int, message: str | None = None) -> None:
+        """A running flow tells its progress."""
+        run = self._runs[run_id]
+        progress = Progress(percent, message, run.run_count, _now())
+        self._runs[run_id] = replace(run, progress=progress, uses_kit=True)
+        self._tell(RunEvent(run_id, progress.at, progress=progress))
+
+    def delete(self, run_id: str) -> None:
+        """Delete a run, of which Prefect tells nobody."""
+        del self._runs[run_id]
+        self._lines = [line for line in self._lines if line.run_id != run_id]
+
+    def log(self, run_id: str, message: str, *, level: int = 20, timestamp: datetime | None = None) -> LogLine:
+        """Store a log line."""
+        line = LogLine(str(uuid4()), run_id, timestamp or _now(), level, message)
+        self._lines.append(line)
+        for watched, queue in self._log_listeners:
+            if watched == run_id:
+                queue.put_nowait(None)
+        return line
+
+    def go_down(self) -> None:
+        """Stop answering; streams break off."""
+        self.is_down = True
+        for queue in self._subscribers:
+            queue.put_nowait(None)
+
+    def come_back(self) -> None:
+        """Answer again."""
+        self.is_down = False
+
+    def _tell(self, event: RunEvent) -> None:
+        if self.is_down or self.loses_events:
+            return
+        self._events.append(event)
+        for queue in self._subscribers:
+            queue.put_nowait(event)
+
+    # -- the seam -------------------------------------------------------------------------------------------------
+
+    def _asked(self) -> int:
+        self.requests += 1
+        if self.is_down:
+            raise PrefectUnavailable(_FAKE_URL)
+        return time.monotonic_ns()
+
+    def _page(self, wanted: Callable[[Run], bool], offset: int) -> list[Run]:
+        order = self._asked()
+        found = sorted((run for run in self._runs.values() if wanted(run)), key=lambda run: run.id, reverse=True)
+        return [replace(run, read_order=order) for run in found[offset : offset + PAGE]]
+
+    async def read_runs(self, run_ids: Sequence[str]) -> list[Run]:
+        """See ``Gateway``."""
+        return self._page(lambda run: run.id in run_ids, 0)
+
+    async def active_runs(self, *, due_before: datetime, offset: int) -> list[Run]:
+        """See ``Gateway``."""
+        return self._page(
+            lambda run: run.state_type in ACTIVE_TYPES and (run.scheduled_for or run.created_at) <= due_before, offset
+        )
+
+    async def all_runs(self, *, offset: int) -> list[Run]:
+        """See ``Gateway``."""
+        return self._page(lambda _run: True, offset)
+
+    async def flow_names(self) -> list[str]:
+        """See ``Gateway``."""
+        self._asked()
+        return sorted({run.flow_name for run in self._runs.values()} | self._deployed)
+
+    async def start_run(self, flow_name: str, parameters: Mapping[str, Any]) -> Run:
+        """See ``Gateway``."""
+        order = self._asked()
+        if flow_name not in self._deployed:
+            raise NoDeployment(flow_name)
+        run = pending(flow=flow_name, parameters=dict(parameters), deployment_id=f"deployment-of-{flow_name}")
+        return replace(self.put(run), read_order=order)
+
+    async def read_logs(self, run_id: str, *, after: datetime | None, offset: int) -> list[LogLine]:
+        """See ``Gateway``."""
+        self._asked()
+        lines = [line for line in self._lines if line.run_id == run_id and (after is None or line.timestamp >= after)]
+        return sorted(lines, key=lambda line: line.timestamp)[offset : offset + PAGE]
+
+    async def events_since(self, since: datetime) -> list[RunEvent]:
+        """See ``Gateway``."""
+        self._asked()
+        return [event for event in self._events if event.occurred >= since]
+
+    @asynccontextmanager
+    async def subscribe(self) -> AsyncGenerator[AsyncIterator[RunEvent]]:
+        """See ``Gateway``."""
+        self._asked()
+        queue: asyncio.Queue[RunEvent | None] = asyncio.Queue()
+        self._subscribers.append(queue)
+
+        async def events() -> AsyncIterator[RunEvent]:
+            while (event := await queue.get()) is not None:
+                yield event
+
+        try:
+            yield events()
+        finally:
+            self._subscribers.remove(queue)
+
+    @asynccontextmanager
+    async def log_wakeups(self, run_id: str) -> AsyncGenerator[AsyncIterator[None]]:
+        """See ``Gateway``."""
+        self._asked()
+        queue: asyncio.Queue[None] = asyncio.Queue()
+        listener = (run_id, queue)
+        self._log_listeners.append(listener)
+
+        async def ticks() -> AsyncIterator[None]:
+            while True:
+                yield await queue.get()
+
+        try:
+            yield ticks()
+        finally:
+            self._log_listeners.remove(listener)
