@@ -213,7 +213,7 @@ class Feed:
             else:
                 if self._right_at is None or self.status().prefect != "up":
                     self._sweep_now.set()
-                self._right_at = began
+                self._right_at, self._problem = began, ""
                 self._hub.wake()
             await asyncio.sleep(self._pace.reconcile)
 

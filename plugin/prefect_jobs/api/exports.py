@@ -1,6 +1,5 @@
 """Starting an export and fetching its file (contract 7)."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,9 @@ from starlette.exceptions import HTTPException
 from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.wire import ExportRequest, JobStarted
+from prefect_jobs.exports import CONTENT_TYPES, EXPORT_FILE_NAME, EXPORTS_PATH
 
 router = APIRouter(tags=["exports"])
-
-CONTENT_TYPES = {".csv": "text/csv", ".json": "application/json", ".zip": "application/zip"}
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\.[a-z0-9]{1,5}")
 
 
 @router.post(
@@ -32,7 +29,7 @@ async def start_export(adapter: TheAdapter, wanted: ExportRequest) -> JobStarted
 
 
 @router.get(
-    "/api/exports/{file_name}",
+    EXPORTS_PATH + "/{file_name}",
     response_class=FileResponse,
     responses={
         200: {"description": "The file.", "content": {name: {} for name in CONTENT_TYPES.values()}},
@@ -47,7 +44,7 @@ async def download(adapter: TheAdapter, file_name: str) -> FileResponse:
     return FileResponse(
         path,
         filename=path.name,
-        media_type=CONTENT_TYPES.get(path.suffix, "application/octet-stream"),
+        media_type=CONTENT_TYPES[path.suffix.removeprefix(".")],
         # A browser must take even a hostile export as the file it says it is.
         headers={"X-Content-Type-Options": "nosniff"},
     )
@@ -55,7 +52,7 @@ async def download(adapter: TheAdapter, file_name: str) -> FileResponse:
 
 def export_file(folder: Path, file_name: str) -> Path | None:
     """The finished export of this name, or None. Nothing outside of the folder is ever found, nor through a link."""
-    if not _FILE_NAME.fullmatch(file_name):
+    if not EXPORT_FILE_NAME.fullmatch(file_name):
         return None
     path = folder / file_name
     return path if path.is_file() and not path.is_symlink() else None

@@ -11,16 +11,17 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Self, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
+from prefect.context import SettingsContext, get_settings_context
 from prefect.events import Event
 from prefect.events.clients import PrefectEventSubscriber
 from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventOrder
 from prefect.logging.clients import PrefectLogsSubscriber
-from prefect.settings import get_current_settings
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
 
 from prefect_jobs.gateway.runs import (
     ACTIVE_TYPES,
@@ -36,8 +37,12 @@ from prefect_jobs.gateway.seam import PAGE, NoDeployment, NoPrefectAddress, Pref
 
 RUN_EVENTS = ("prefect.flow-run.", "prefect-jobs.")
 RUN_RESOURCE = "prefect.flow-run."
-RECONNECT_CHECK = 20.0
-"""Seconds of silence after which a stream's connection is closed and opened anew: a frozen server looks like peace."""
+CONNECT_TIMEOUT = 20.0
+"""Seconds that the event stream may take to open. Once open, the socket's own pings notice a server that froze."""
+
+
+ANSWER_LIMIT = 15.0
+"""Seconds that Prefect may take to answer. Its list of a million runs was measured at up to 8.5 s on SQLite."""
 
 
 def configured_api_url() -> str:
@@ -72,6 +77,7 @@ class PrefectGateway:
     def __init__(self, client: PrefectClient, api_url: str) -> None:
         self._client = client
         self._url = api_url
+        self._impatient = get_current_settings().copy_with_update({PREFECT_CLIENT_MAX_RETRIES: 0})
         self._flow_names: dict[str, str] = {}
         self._deployments: dict[str, UUID] = {}
         self._attempt_starts: dict[tuple[str, int], datetime] = {}
@@ -84,19 +90,24 @@ class PrefectGateway:
         async with get_client(httpx_settings={"base_url": api_url}, sync_client=False) as client:
             yield cls(client, api_url)
 
-    async def _ask(self, method: str, path: str, **options: Any) -> Any:
+    async def _ask(self, method: str, path: str, *, patient: bool = False, **options: Any) -> Any:
+        """Ask once, or patiently: then Prefect's client tries again what an overloaded server refuses.
+
+        Readers come again by themselves within seconds; the client's growing pauses would only make them late when
+        the server is back.
+        """
+        current = get_settings_context()
+        settings = current.settings if patient else self._impatient
         try:
-            response = await self._client.request(
-                cast("Any", method),
-                cast("Any", path),
-                **options,
-            )
+            async with asyncio.timeout(ANSWER_LIMIT):
+                with SettingsContext(profile=current.profile, settings=settings):
+                    response = await self._client.request(cast("Any", method), cast("Any", path), **options)
             return response.json() if response.content else None
         except httpx.HTTPStatusError as error:
             if error.response.status_code >= 500 or error.response.status_code == HTTPStatus.TOO_MANY_REQUESTS:
                 raise PrefectUnavailable(self._url, f"it answered {error.response.status_code}") from error
             raise
-        except (httpx.TransportError, OSError) as error:
+        except (httpx.TransportError, OSError, TimeoutError) as error:
             raise PrefectUnavailable(self._url, type(error).__name__) from error
 
     # -- runs -----------------------------------------------------------------------------------------------------
@@ -188,6 +199,7 @@ class PrefectGateway:
 
     async def start_run(self, flow_name: str, parameters: Mapping[str, Any]) -> Run:
         """See ``Gateway``. Of several deployments the one named ``api`` is taken, else the first by name."""
+        idempotency_key = str(uuid4())
         for fresh in (False, True):
             deployment_id = await self._deployment(flow_name, fresh=fresh)
             began = time.monotonic_ns()
@@ -195,7 +207,13 @@ class PrefectGateway:
                 item = await self._ask(
                     "POST",
                     f"/deployments/{deployment_id}/create_flow_run",
-                    json={"parameters": dict(parameters), "state": {"type": "SCHEDULED"}},
+                    patient=True,
+                    # The key makes a repeated request find the run that a lost answer had already made.
+                    json={
+                        "parameters": dict(parameters),
+                        "state": {"type": "SCHEDULED"},
+                        "idempotency_key": idempotency_key,
+                    },
                 )
             except httpx.HTTPStatusError as error:
                 # The deployment we remembered was deleted meanwhile: look once more.
@@ -286,7 +304,7 @@ class PrefectGateway:
         event_filter = EventFilter(event=EventNameFilter(prefix=list(RUN_EVENTS)))
         try:
             async with (
-                asyncio.timeout(RECONNECT_CHECK) as connecting,
+                asyncio.timeout(CONNECT_TIMEOUT) as connecting,
                 PrefectEventSubscriber(self._url, filter=event_filter, reconnection_attempts=0) as subscriber,
             ):
                 connecting.reschedule(None)
