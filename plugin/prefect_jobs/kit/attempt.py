@@ -10,6 +10,7 @@ from contextvars import Token
 from typing import Any
 from uuid import UUID
 
+from prefect import Flow
 from prefect.client.schemas.objects import State
 from prefect.context import FlowRunContext, get_settings_context
 from prefect.logging import get_run_logger
@@ -24,10 +25,10 @@ from prefect_jobs.kit.wire import KIT_LABEL, RESULT_LABEL, TITLE_LABEL, storable
 class Attempt:
     """A body being executed: enter it, say how it ended (`succeeded` or `failed`), leave it."""
 
-    def __init__(self, job_type: str, title: str | None, body: Callable[..., Any]) -> None:
+    def __init__(self, job_type: str, title: str | None, function: Callable[..., Any]) -> None:
         self._job_type = job_type
         self._title = title
-        self._body = body
+        self._function = function
         self._number = 1
         self._started = time.monotonic()
         self._logger: logging.Logger | logging.LoggerAdapter[Any] = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Attempt:
     def __enter__(self) -> "Attempt":
         context = FlowRunContext.get()
         # A job's function called as a plain function inside another flow must not speak for that flow's run.
-        if context is not None and context.flow_run is not None and getattr(context.flow, "fn", None) is self._body:
+        if context is not None and context.flow_run is not None and _wraps(context.flow, self._function):
             self._logger = get_run_logger()
             self._number = context.flow_run.run_count
             self._reporter = self._reporter_of(context.flow_run.id)
@@ -73,3 +74,7 @@ class Attempt:
     def _close(self, labels: dict[str, str]) -> None:
         if self._reporter is not None:
             self._reporter.close(labels)
+
+
+def _wraps(flow: Flow[..., Any] | None, function: Callable[..., Any]) -> bool:
+    return flow is not None and getattr(flow.fn, "__wrapped__", None) is function

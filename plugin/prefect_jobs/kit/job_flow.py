@@ -8,7 +8,8 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, cast
+from types import FunctionType
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import Flow, flow
 
@@ -16,7 +17,6 @@ from prefect_jobs.kit.attempt import Attempt
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Wrap = Callable[[Callable[..., Any], str, str | None], Callable[..., Any]]
 
 
 def job(
@@ -42,38 +42,49 @@ def job(
             raise TypeError(f"@job cannot make a job type of the generator function {function.__qualname__}()")
         options: dict[str, Any] = {"description": description, "timeout_seconds": timeout, "retries": retries}
         made: Flow[P, R] = flow(name=name, **(options | flow_options))(function)
-        wrap: Wrap = _async_body if inspect.iscoroutinefunction(function) else _sync_body
-        made.fn = cast(Callable[P, R], wrap(function, name, title))
+        made.fn = _wrapped(function, name, title)
         return made
 
     return decorate
 
 
-def _sync_body(function: Callable[..., Any], name: str, title: str | None) -> Callable[..., Any]:
-    @functools.wraps(function)
+def _wrapped(function: Callable[..., Any], name: str, title: str | None) -> Callable[..., Any]:
+    """The function with everything a job does around it, and otherwise as Prefect would see the function itself."""
+    run = functools.partial(_run_async if inspect.iscoroutinefunction(function) else _run, function, name, title)
+
     def body(*args: Any, **kwargs: Any) -> Any:
-        with Attempt(name, title, body) as attempt:
-            try:
-                result = function(*args, **kwargs)
-            except BaseException as error:
-                attempt.failed(error)
-                raise
-            attempt.succeeded(result)
-            return result
+        return run(args, kwargs)
 
-    return body
+    async def async_body(*args: Any, **kwargs: Any) -> Any:
+        return await run(args, kwargs)
+
+    made = async_body if inspect.iscoroutinefunction(function) else body
+    # Prefect looks up the names in annotations in the globals of what it calls: they must be the author's.
+    moved = FunctionType(made.__code__, function.__globals__, function.__name__, None, made.__closure__)
+    return functools.update_wrapper(moved, function)
 
 
-def _async_body(function: Callable[..., Any], name: str, title: str | None) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def body(*args: Any, **kwargs: Any) -> Any:
-        with Attempt(name, title, body) as attempt:
-            try:
-                result = await function(*args, **kwargs)
-            except BaseException as error:
-                await asyncio.to_thread(attempt.failed, error)  # waits for the server, the event loop must not
-                raise
-            await asyncio.to_thread(attempt.succeeded, result)
-            return result
+def _run(
+    function: Callable[..., Any], name: str, title: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    with Attempt(name, title, function) as attempt:
+        try:
+            result = function(*args, **kwargs)
+        except BaseException as error:
+            attempt.failed(error)
+            raise
+        attempt.succeeded(result)
+        return result
 
-    return body
+
+async def _run_async(
+    function: Callable[..., Any], name: str, title: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    with Attempt(name, title, function) as attempt:
+        try:
+            result = await function(*args, **kwargs)
+        except BaseException as error:
+            await asyncio.to_thread(attempt.failed, error)  # waits for the server, the event loop must not
+            raise
+        await asyncio.to_thread(attempt.succeeded, result)
+        return result

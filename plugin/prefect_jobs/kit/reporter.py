@@ -164,14 +164,13 @@ class Reporter:
             logger.warning("Progress of this run is no longer reported.", exc_info=True)
 
     def _send_until_closing(self, outbox: Outbox) -> None:
+        wait: float | None = 0.0
         while not self._closing.is_set():
+            self._news.wait(wait)
             self._news.clear()
             outbox.latest = self._latest
             wait = outbox.send_due(time.monotonic())
-            if wait is None:
-                self._news.wait()
-            else:
-                self._closing.wait(wait)
+            self._closing.wait(EVENT_INTERVAL)  # nothing is sent more often, so nothing is missed meanwhile
 
     def _send_rest(self, outbox: Outbox) -> None:
         outbox.latest = self._latest
