@@ -95,9 +95,17 @@ class FakePrefect:
         """Add a run, or move it to another state. Subscribers hear of it."""
         if run.id in self._runs and self._runs[run.id].state_id == run.state_id:
             run = replace(run, state_id=str(uuid4()))
-        self._runs[run.id] = run
-        self._tell(RunEvent(run.id, _now(), state_id=run.state_id))
+        self.put_silently(run)
+        self.tell_of(run)
         return run
+
+    def put_silently(self, run: Run) -> None:
+        """The same, and no event tells of it."""
+        self._runs[run.id] = run
+
+    def tell_of(self, run: Run) -> None:
+        """Send the event of a run's state, whether or not a reader can see that state yet."""
+        self._tell(RunEvent(run.id, _now(), state_id=run.state_id))
 
     def report(self, run_id: str, percent: int, message: str | None = None) -> None:
         """A running flow tells its progress."""
