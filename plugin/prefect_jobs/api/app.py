@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 
 from prefect_jobs import __version__
 from prefect_jobs.api import changes, exports, health, jobs, log_socket, logs
@@ -43,11 +44,13 @@ def create_app(
             app.state.adapter = adapter
             yield
 
-    app = FastAPI(
+    # FastAPI's own docs page loads its scripts from a CDN; this one carries them.
+    app = FastAPIOffline(
         title="prefect-jobs",
         version=__version__,
         summary="Prefect flow runs as jobs: start, follow and believe them.",
         lifespan=lifespan,
+        redoc_url=None,
     )
     # Literal segments win over `{job_id}`: `changes` is routed before the lookup of a job.
     for room in (health, changes, jobs, logs, log_socket, exports):
