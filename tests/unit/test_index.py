@@ -19,7 +19,8 @@ def at(minutes: float) -> datetime:
 
 
 async def ids(index: JobIndex, **query: Any) -> list[str]:
-    found, _total = await index.page(**({"limit": 100, "offset": 0} | query))
+    wanted: dict[str, Any] = {"limit": 100, "offset": 0} | query
+    found, _total = await index.page(**wanted)
     return [job.job_id for job in found]
 
 

@@ -25,7 +25,12 @@ def test_a_running_job_tells_its_own_last_message() -> None:
 def test_a_completed_job_is_at_100_percent_whatever_it_said_last() -> None:
     run = replace(completed({"event_count": 3}), progress=Progress(95, "Finalizing export...", 1, NOW))
     job = job_from_run(run, now=NOW)
-    assert (job.progress, job.message, job.error, job.result) == (100, "Completed successfully", None, {"event_count": 3})
+    assert (job.progress, job.message, job.error, job.result) == (
+        100,
+        "Completed successfully",
+        None,
+        {"event_count": 3},
+    )
 
 
 def test_a_failed_job_keeps_its_progress_and_names_the_error() -> None:

@@ -1,0 +1,14 @@
+"""The contract is tested over HTTP against the live stack; runs are made through Prefect's own client."""
+
+from collections.abc import Generator
+
+import pytest
+from tests.stack import Stack
+
+from tests.contract.runs import Runs, open_runs
+
+
+@pytest.fixture(scope="session")
+def runs(stack: Stack) -> Generator[Runs]:
+    with open_runs(stack.prefect_api_url) as opened:
+        yield opened

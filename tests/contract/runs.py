@@ -1,0 +1,80 @@
+"""Runs made for a test through Prefect's own client: any state, no waiting for a process."""
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from prefect import flow
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import LogCreate
+from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled, State
+
+
+@flow(name="contract")
+def contract_flow() -> None:
+    """Only its name is used."""
+
+
+class Runs:
+    """Makes runs and moves them, as a worker or another client of Prefect would."""
+
+    def __init__(self, client: SyncPrefectClient) -> None:
+        self._client = client
+
+    def new(self, state: State[Any] | None = None) -> str:
+        return str(self._client.create_flow_run(contract_flow, state=state or Pending()).id)
+
+    def move(self, run_id: str, state: State[Any], *, force: bool = False) -> None:
+        self._client.set_flow_run_state(UUID(run_id), state, force=force)
+
+    def started(self) -> str:
+        run_id = self.new()
+        self.move(run_id, Running())
+        return run_id
+
+    def completed(self) -> str:
+        run_id = self.started()
+        self.move(run_id, Completed())
+        return run_id
+
+    def failed(self, error: str = "ValueError: disk full") -> str:
+        run_id = self.started()
+        self.move(run_id, Failed(message=f"Flow run encountered an exception: {error}"))
+        return run_id
+
+    def cancelled(self) -> str:
+        run_id = self.new(Scheduled())
+        self.move(run_id, Cancelled())
+        return run_id
+
+    def crashed(self) -> str:
+        run_id = self.started()
+        self.move(run_id, Crashed(message="Flow run process exited with code -9"))
+        return run_id
+
+    def delete(self, run_id: str) -> None:
+        self._client.delete_flow_run(UUID(run_id))
+
+    def log(self, run_id: str, messages: Sequence[str], *, level: int = 20, at: datetime | None = None) -> None:
+        """Store lines, a tenth of a millisecond apart."""
+        start = at or datetime.now(UTC)
+        lines = [
+            LogCreate(
+                name="prefect.flow_runs",
+                level=level,
+                message=message,
+                timestamp=start + timedelta(microseconds=100 * number),
+                flow_run_id=UUID(run_id),
+            )
+            for number, message in enumerate(messages)
+        ]
+        for first in range(0, len(lines), 200):
+            self._client.create_logs(lines[first : first + 200])
+
+
+@contextmanager
+def open_runs(api_url: str) -> Generator[Runs]:
+    with get_client(httpx_settings={"base_url": api_url}, sync_client=True) as client:
+        yield Runs(client)
