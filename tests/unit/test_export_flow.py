@@ -1,0 +1,170 @@
+"""The export job's own code, called as a plain function on a small store."""
+
+import csv
+import importlib.util
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from prefect_jobs.events import open_event_store
+from prefect_jobs.events.sample import write_sample
+from prefect_jobs.events.selection import EventSelection
+from prefect_jobs.exports import EXPORT_FILE_NAME
+from prefect_jobs.kit.progress_call import current_reporter
+from prefect_jobs.kit.reporter import Reporter
+
+FLOW = Path(__file__).parents[2] / "flows" / "export.py"
+NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
+Export = Callable[..., dict[str, Any]]
+
+
+class Recorder:
+    """Stands in for a reporter."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[int, str | None]] = []
+
+    def report(self, percent: int, message: str | None) -> None:
+        self.reports.append((percent, message))
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    url = f"sqlite:///{tmp_path_factory.mktemp('events') / 'events.db'}"
+    write_sample(url, 1_000, 7, now=NOW)
+    return url
+
+
+@pytest.fixture
+def exports(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("PREFECT_JOBS_EVENTS_URL", database)
+    monkeypatch.setenv("PREFECT_JOBS_EXPORTS_DIR", str(tmp_path / "exports"))
+    return tmp_path / "exports"
+
+
+@pytest.fixture(scope="module")
+def export() -> Export:
+    """The body of the flow, loaded by path as Prefect does it."""
+    spec = importlib.util.spec_from_file_location("export", FLOW)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.export.fn
+
+
+@pytest.fixture
+def reports() -> Generator[list[tuple[int, str | None]]]:
+    recorder = Recorder()
+    token = current_reporter.set(cast(Reporter, recorder))
+    yield recorder.reports
+    current_reporter.reset(token)
+
+
+def content(exports: Path, result: dict[str, Any]) -> bytes:
+    return (exports / Path(result["file_path"]).name).read_bytes()
+
+
+def event_ids(exports: Path, result: dict[str, Any]) -> list[int]:
+    return [event["event_id"] for event in json.loads(content(exports, result))]
+
+
+def selected_ids(database: str, selection: EventSelection) -> list[int]:
+    with open_event_store(database) as store, store.snapshot() as connection:
+        return [row[0] for batch in selection.rows(connection, 100) for row in batch]
+
+
+@pytest.mark.usefixtures("exports")
+def test_progress_goes_through_the_steps_of_the_contract(export: Export, reports: list[tuple[int, str | None]]) -> None:
+    count = export(format="json")["event_count"]
+    assert 900 < count < 1_000
+    assert reports == [
+        (0, "Starting json export..."),
+        (10, f"Found {count} events to export"),
+        *((10 + 70 * i // count, f"Processing event {i}/{count}") for i in range(100, count + 1, 100)),
+        (80, "Writing JSON file..."),
+        (95, "Finalizing export..."),
+    ]
+
+
+def test_the_result_names_a_file_that_is_there(export: Export, exports: Path) -> None:
+    for format in ("csv", "json", "zip"):
+        result = export(format=format)
+        folder, name = result["file_path"].rsplit("/", 1)
+        assert folder == "/api/exports"
+        assert EXPORT_FILE_NAME.fullmatch(name)
+        assert name.endswith(f".{format}")
+        assert result["file_size"] == len(content(exports, result))
+        assert result["format"] == format
+
+
+def test_the_three_formats_hold_the_same_events(export: Export, exports: Path, database: str) -> None:
+    expected = selected_ids(database, EventSelection())
+    assert event_ids(exports, export(format="json")) == expected
+    rows = csv.DictReader(io.StringIO(content(exports, export(format="csv")).decode(), newline=""))
+    assert [int(row["Event ID"]) for row in rows] == expected
+    result = export(format="zip")
+    with zipfile.ZipFile(io.BytesIO(content(exports, result))) as archive:
+        assert archive.namelist() == [Path(result["file_path"]).with_suffix(".json").name]
+        assert [event["event_id"] for event in json.loads(archive.read(archive.namelist()[0]))] == expected
+
+
+def test_no_events_make_an_empty_file_and_a_good_end(
+    export: Export, exports: Path, reports: list[tuple[int, str | None]]
+) -> None:
+    result = export(format="json", camera_id="nowhere")
+    assert result["event_count"] == 0
+    assert content(exports, result) == b"[]"
+    assert reports == [(0, "Starting json export..."), (50, "No events to export")]
+
+
+def test_filters_reach_the_selection(export: Export, exports: Path, database: str) -> None:
+    start, end = NOW - timedelta(days=9), datetime(2026, 3, 1)  # noqa: DTZ001  # read as UTC, as the contract says
+    result = export("json", camera_id="front-door", risk_level="low", start_date=start, end_date=end, reviewed=True)
+    expected = selected_ids(database, EventSelection("front-door", "low", start, end.replace(tzinfo=UTC), True))
+    assert event_ids(exports, result) == expected
+    assert expected
+
+
+def test_an_unsupported_format_fails_before_any_file_work(export: Export, exports: Path) -> None:
+    with pytest.raises(ValueError, match=r"^Unsupported export format: xlsx$"):
+        export(format="xlsx")
+    assert not exports.exists()
+
+
+def test_yesterday_is_the_utc_day_before(
+    export: Export, exports: Path, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'recent.db'}"
+    write_sample(url, 1_000, 7, now=datetime.now(UTC))
+    monkeypatch.setenv("PREFECT_JOBS_EVENTS_URL", url)
+    events = json.loads(content(exports, export(format="json", period="yesterday")))
+    days = {event["started_at"][:10] for event in events}
+    assert days == {f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"}
+
+
+def test_a_period_and_dates_contradict_each_other(export: Export, exports: Path) -> None:
+    with pytest.raises(ValueError, match="period cannot be combined"):
+        export(period="yesterday", start_date=NOW)
+    assert not exports.exists()
+
+
+def test_an_export_that_breaks_leaves_nothing(
+    export: Export, exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store breaks in the middle: here a text that is no UTF-8, written by a program without manners."""
+    url = f"sqlite:///{tmp_path / 'broken.db'}"
+    write_sample(url, 500, 7, now=NOW)
+    with open_event_store(url) as store, store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE event SET deleted_at = NULL, summary = CAST(x'ff' AS TEXT) WHERE id = 100")
+    monkeypatch.setenv("PREFECT_JOBS_EVENTS_URL", url)
+    with pytest.raises(Exception, match="UTF-8"):
+        export(format="csv")
+    assert os.listdir(exports) == []
