@@ -1,0 +1,175 @@
+"""States that a real stack cannot be put into cheaply: the jobs API of the contract, from memory, told what to say."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import StreamingResponse
+
+Job = dict[str, Any]
+
+
+def job(job_id: str, status: str = "pending", *, age: float = 60.0, **fields: Any) -> Job:
+    """A job on the wire, created `age` seconds ago."""
+    created = datetime.now(UTC) - timedelta(seconds=age)
+    started = None if status == "pending" else (created + timedelta(seconds=1)).isoformat()
+    ended = (created + timedelta(seconds=32)).isoformat() if status in ("completed", "failed") else None
+    known: Job = {
+        "job_id": job_id, "job_type": "export", "status": status, "state": status, "progress": 0, "message": None,
+        "created_at": created.isoformat(), "started_at": started, "completed_at": ended, "result": None, "error": None,
+    }  # fmt: skip
+    return {**known, "progress": 100 if status == "completed" else 0, **fields}
+
+
+@dataclass
+class ContractDouble:
+    """Jobs, lines and the feed. Everything is changed from the server's own loop (see the `double` fixture)."""
+
+    jobs: dict[str, Job] = field(default_factory=dict[str, Job])
+    lines: dict[str, list[Job]] = field(default_factory=lambda: defaultdict(list[Job]))
+    version: int = 0
+    failing: bool = False
+    status: dict[str, Any] = field(default_factory=lambda: {"prefect": "up", "behind_seconds": 0.0})
+    readers: set[asyncio.Queue[str]] = field(default_factory=set[asyncio.Queue[str]])
+    refuse_logs: bool = False
+    log_sockets: dict[str, list[WebSocket]] = field(default_factory=lambda: defaultdict(list[WebSocket]))
+    asked_logs: list[str] = field(default_factory=list[str])
+
+    def put(self, job: Job) -> None:
+        """Store a job's newest state and tell the feed."""
+        self.version += 1
+        job["version"] = self.version
+        self.jobs[job["job_id"]] = job
+        told = {key: value for key, value in job.items() if key != "result"}
+        self._tell(f"event: job\nid: {self.version}\ndata: {json.dumps(told)}\n\n")
+
+    def change(self, job_id: str, **fields: Any) -> None:
+        """Change some fields of a job."""
+        self.put({**self.jobs[job_id], **fields})
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job."""
+        self.version += 1
+        del self.jobs[job_id]
+        self._tell(f"event: deleted\nid: {self.version}\ndata: {json.dumps({'job_id': job_id})}\n\n")
+
+    def say_status(self, **status: Any) -> None:
+        """Say how the feed is."""
+        self.status.update(status)
+        self._tell(self._status_event())
+
+    def store_lines(self, job_id: str, *messages: str, level: str = "INFO") -> list[Job]:
+        """Store log lines of a job without telling anybody."""
+        new: list[Job] = []
+        for message in messages:
+            seq = len(self.lines[job_id]) + 1
+            stamp = (datetime(2026, 3, 4, 8, 15, tzinfo=UTC) + timedelta(milliseconds=37 * seq)).isoformat()
+            new.append(
+                {"timestamp": stamp, "level": level, "message": message, "context": None, "seq": seq, "id": str(seq)}
+            )
+            self.lines[job_id].append(new[-1])
+        return new
+
+    async def log(self, job_id: str, *messages: str, level: str = "INFO") -> None:
+        """Store log lines and send them to whoever follows the job."""
+        for line in self.store_lines(job_id, *messages, level=level):
+            for socket in self.log_sockets[job_id]:
+                await socket.send_json({"type": "log", "data": line})
+
+    async def drop_log_sockets(self) -> None:
+        """Cut every log connection."""
+        for sockets in self.log_sockets.values():
+            for socket in tuple(sockets):
+                await socket.close(1012)
+
+    def app(self) -> FastAPI:
+        """The routes of the contract that the page asks."""
+        app = FastAPI()
+        app.add_api_route("/api/jobs", self._list)
+        app.add_api_route("/api/jobs/changes", self._changes)
+        app.add_api_route("/api/jobs/{job_id}", self._job)
+        app.add_api_route("/api/jobs/{job_id}/logs", self._logs)
+        app.add_api_route("/api/exports/{name}", self._export)
+        app.add_api_websocket_route("/ws/jobs/{job_id}/logs", self._follow)
+        return app
+
+    def _tell(self, text: str) -> None:
+        for reader in self.readers:
+            reader.put_nowait(text)
+
+    def _status_event(self) -> str:
+        return f"event: status\ndata: {json.dumps({**self.status, 'version': self.version})}\n\n"
+
+    def _check(self) -> None:
+        if self.failing:
+            raise HTTPException(500, "planned failure")
+
+    async def _list(self, limit: int = 50, offset: int = 0) -> dict[str, Any]:
+        self._check()
+        ordered = sorted(self.jobs.values(), key=lambda job: (job["created_at"], job["job_id"]), reverse=True)
+        page = ordered[offset : offset + limit]
+        pagination = {
+            "total": len(ordered),
+            "limit": limit,
+            "offset": offset,
+            "has_more": offset + len(page) < len(ordered),
+        }
+        return {"items": page, "pagination": pagination}
+
+    async def _job(self, job_id: str) -> Job:
+        self._check()
+        if job_id not in self.jobs:
+            raise HTTPException(404, f"No job found with ID: {job_id}")
+        return self.jobs[job_id]
+
+    async def _logs(self, job_id: str, after: int = 0, limit: int = 1000) -> dict[str, Any]:
+        self.asked_logs.append(job_id)
+        rest = self.lines[job_id][after:]
+        return {"job_id": job_id, "logs": rest[:limit], "total": len(rest[:limit]), "has_more": len(rest) > limit}
+
+    async def _export(self, name: str) -> Response:
+        return Response(
+            "a,b\r\n", media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'}
+        )
+
+    async def _changes(self, after: int | None = None) -> StreamingResponse:
+        del after
+        self._check()
+
+        async def stream() -> AsyncIterator[str]:
+            queue: asyncio.Queue[str] = asyncio.Queue()
+            self.readers.add(queue)
+            try:
+                yield self._status_event()
+                while True:
+                    yield await queue.get()
+            finally:
+                self.readers.discard(queue)
+
+        return StreamingResponse(stream(), media_type="text/event-stream")
+
+    async def _follow(self, websocket: WebSocket, job_id: str, after: int = 0) -> None:
+        if self.refuse_logs:
+            await websocket.close(1008)
+            return
+        await websocket.accept()
+        stored = self.lines[job_id]
+        for line in stored[after:]:
+            await websocket.send_json({"type": "log", "data": line})
+        position = {"type": "position", "seq": len(stored), "total_lines": len(stored), "complete": True}
+        await websocket.send_json(position)
+        self.log_sockets[job_id].append(websocket)
+        try:
+            while True:
+                await websocket.receive_text()
+        except (WebSocketDisconnect, RuntimeError):  # closed by the page, or by `drop_log_sockets`
+            pass
+        finally:
+            self.log_sockets[job_id].remove(websocket)

@@ -1,0 +1,135 @@
+"""Everything the page knows comes over HTTP from the jobs API, so every way it can fail is translated here, once.
+
+AdapterError
+├── AdapterUnavailable   nobody answered, or the answer was no contract answer
+└── JobMissing           the API answered that there is no such job
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Literal, Self, TypedDict, cast
+from urllib.parse import quote
+
+import httpx
+
+from prefect_jobs_ui.event_stream import read_events
+
+# The feed says `status` every 15 s: twice that without a word means that the connection is dead.
+FEED_SILENCE_SECONDS = 35.0
+
+
+class AdapterError(Exception):
+    """The jobs API did not give what was asked."""
+
+
+class AdapterUnavailable(AdapterError):
+    """The jobs API cannot be reached."""
+
+
+class JobMissing(AdapterError):
+    """No job found with this ID."""
+
+
+class JobResponse(TypedDict, total=False):
+    """A job on the wire (contract 2.2 and 16.2), as far as the page reads it."""
+
+    job_id: str
+    job_type: str
+    status: str
+    state: str
+    progress: int
+    message: str | None
+    created_at: str
+    started_at: str | None
+    completed_at: str | None
+    result: Any
+    error: str | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobsPage:
+    """One page of the list, newest first, and how many jobs there are in all."""
+
+    jobs: tuple[JobResponse, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """One event of the change feed (contract 16.3); `version` is where to resume after it."""
+
+    kind: Literal["job", "deleted", "status", "reset"]
+    data: dict[str, Any]
+    version: int | None
+
+
+class Adapter:
+    """The jobs API at one address. Every method raises `AdapterUnavailable` when it does not answer as agreed."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
+    @classmethod
+    def at(cls, api_url: str) -> Self:
+        """An adapter client for `api_url`; close it with `aclose`."""
+        # trust_env off: the API is a neighbour, often this very process; a proxy of the machine must not come between.
+        return cls(httpx.AsyncClient(base_url=api_url.rstrip("/"), timeout=15.0, trust_env=False))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def list_jobs(self, *, limit: int, offset: int = 0) -> JobsPage:
+        """Read `limit` jobs from `offset` on, newest first."""
+        body = await self._get("/api/jobs", {"limit": limit, "offset": offset})
+        try:
+            return JobsPage(tuple(body["items"]), int(body["pagination"]["total"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise AdapterUnavailable("The jobs API gave an unreadable list.") from error
+
+    async def job(self, job_id: str) -> JobResponse:
+        """Read one job with its result; `JobMissing` when there is none."""
+        return cast(JobResponse, await self._get(f"/api/jobs/{quote(job_id, safe='')}", {}))
+
+    async def changes(self, after: int | None) -> AsyncIterator[FeedEvent]:
+        """Follow the change feed from `after` on, or from now. Ends by `AdapterUnavailable` or by the API's own end."""
+        params = {} if after is None else {"after": after}
+        timeout = httpx.Timeout(15.0, read=FEED_SILENCE_SECONDS)
+        try:
+            async with self._client.stream("GET", "/api/jobs/changes", params=params, timeout=timeout) as response:
+                if response.status_code != httpx.codes.OK:
+                    raise AdapterUnavailable(f"The change feed answered {response.status_code}.")
+                async for event in read_events(response.aiter_lines()):
+                    if event.event in ("job", "deleted", "status", "reset"):
+                        yield _feed_event(event.event, event.data, event.id)
+        except (httpx.HTTPError, ValueError) as error:
+            raise AdapterUnavailable(_reason(error)) from error
+
+    async def _get(self, path: str, params: dict[str, int]) -> dict[str, Any]:
+        try:
+            response = await self._client.get(path, params=params)
+            if response.status_code == httpx.codes.NOT_FOUND:
+                raise JobMissing(path)
+            if response.status_code != httpx.codes.OK:
+                raise AdapterUnavailable(f"The jobs API answered {response.status_code}.")
+            return cast("dict[str, Any]", response.json())
+        except (httpx.HTTPError, ValueError) as error:
+            raise AdapterUnavailable(_reason(error)) from error
+
+
+def _feed_event(kind: Literal["job", "deleted", "status", "reset"], data: str, event_id: str | None) -> FeedEvent:
+    body = cast("dict[str, Any]", json.loads(data))
+    version = event_id if event_id is not None else body.get("version")
+    return FeedEvent(kind, body, None if version is None else int(version))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, httpx.TimeoutException):
+        return "The jobs API did not answer in time."
+    if isinstance(error, httpx.TransportError):
+        return "The jobs API cannot be reached."
+    return "The jobs API gave an unreadable answer."

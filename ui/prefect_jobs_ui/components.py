@@ -1,0 +1,67 @@
+"""The three parts of the page that the browser draws. Panel keeps their parameters in step with the browser's copy.
+
+Their code is in `js/`, bundled with Preact into `dist/jobs.bundle.js` (see docs/page.md). Nothing here may be named
+`type`: Bokeh's models have one, and a parameter of that name blanks the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import param
+from panel.custom import JSComponent
+
+_JS = Path(__file__).parent / "js"
+_SHARED = {
+    path.stem: path for path in sorted(_JS.glob("*.js")) if path.stem not in ("toolbar", "job_list", "job_detail")
+}
+
+
+class _Drawn(JSComponent):
+    """A part drawn in the browser, which tells `on_message` what the user does."""
+
+    _esm_shared = _SHARED
+    _bundle = "dist/jobs.bundle.js"
+
+    __abstract = True
+
+    def __init__(self, on_message: Callable[[object], None], **params: Any) -> None:
+        super().__init__(**params)
+        self._on_message = on_message
+
+    def _handle_msg(self, data: object) -> None:
+        self._on_message(data)
+
+    def say(self, message: dict[str, Any]) -> None:
+        """Send one message to the browser's drawing; it is lost if nobody draws."""
+        self._send_msg(message)
+
+
+class Toolbar(_Drawn):
+    """The header: title, count, theme, Refresh, and the notice about the feed. Owns the URL."""
+
+    total = param.Integer(default=None, allow_None=True)
+    refreshing = param.Boolean(default=False)
+    notice = param.String(default="")
+
+    _esm = "js/toolbar.js"
+
+
+class JobList(_Drawn):
+    """The list of cards. Its cards travel as messages, one per change."""
+
+    has_more = param.Boolean(default=False)
+
+    _esm = "js/job_list.js"
+
+
+class JobDetail(_Drawn):
+    """The selected job: metadata, logs, result."""
+
+    phase = param.String(default="none")
+    job = param.Dict(default=None, allow_None=True)
+    failure = param.String(default="")
+
+    _esm = "js/job_detail.js"

@@ -1,0 +1,38 @@
+"""The change feed arrives as server-sent events: lines of `field: value`, one empty line after each event.
+
+httpx gives lines, not events. This module joins them as the standard says, and nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSentEvent:
+    """One event of the stream: its name, its data as text, and its id if it carried one."""
+
+    event: str
+    data: str
+    id: str | None = None
+
+
+async def read_events(lines: AsyncIterator[str]) -> AsyncIterator[ServerSentEvent]:
+    """Join the lines of a stream into events; an event that the stream's end cuts off is dropped."""
+    event, event_id = "message", None
+    data: list[str] = []
+    async for line in lines:
+        if not line:
+            if data:
+                yield ServerSentEvent(event, "\n".join(data), event_id)
+            event, event_id, data = "message", None, []
+            continue
+        field, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if field == "event":
+            event = value
+        elif field == "data":
+            data.append(value)
+        elif field == "id":
+            event_id = value

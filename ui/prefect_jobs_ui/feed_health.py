@@ -1,0 +1,51 @@
+"""An operator must know what the page's numbers are worth. This module turns what is known about the feed into a
+sentence, or into silence when the page shows the present."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+# The index re-reads every active job each few seconds: less than this is the normal state.
+BEHIND_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class FeedHealth:
+    """What is known about the change feed: does the API answer, does Prefect, and how old the data is in seconds."""
+
+    api_answers: bool = True
+    prefect_answers: bool = True
+    behind_seconds: float = 0.0
+
+
+def health_of(status: dict[str, Any]) -> FeedHealth:
+    """The health that a `status` event of the feed reports."""
+    return FeedHealth(
+        api_answers=True,
+        prefect_answers=status.get("prefect") != "down",
+        behind_seconds=float(status.get("behind_seconds") or 0.0),
+    )
+
+
+def notice(health: FeedHealth) -> str:
+    """The sentence that the page shows above the list; empty when the page is in step."""
+    if not health.api_answers:
+        return "Live updates are paused: the jobs API cannot be reached. This page shows what it knew last."
+    if not health.prefect_answers:
+        return f"Prefect cannot be reached. This page shows what was known {_age(health.behind_seconds)}."
+    if health.behind_seconds >= BEHIND_SECONDS:
+        return f"Prefect's changes arrive late: this page shows what was known {_age(health.behind_seconds)}."
+    return ""
+
+
+def _age(seconds: float) -> str:
+    if seconds < 1:
+        return "a moment ago"
+    if seconds < 60:
+        count, unit = int(seconds), "second"
+    elif seconds < 3600:
+        count, unit = int(seconds // 60), "minute"
+    else:
+        count, unit = int(seconds // 3600), "hour"
+    return f"{count} {unit}{'' if count == 1 else 's'} ago"

@@ -1,0 +1,78 @@
+"""What Panel's and Bokeh's routes leave open, closed before a request reaches them.
+
+Three holes: bokeh-fastapi never calls its own origin check, so any site a user visits could open the page's socket;
+Panel's component route imports whichever module its URL names; and browsers keep the bundle without asking again, so
+that an upgrade would draw new data with old code. The answers also carry a policy that keeps the browser on this host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Bokeh starts its document from inline scripts and installs inline styles; Panel imports components through blob URLs.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
+)
+
+
+class PageGuard:
+    """ASGI middleware in front of the page's own routes; everything else passes untouched."""
+
+    def __init__(self, app: ASGIApp, *, path: str, components: str, allowed_origins: Sequence[str] = ()) -> None:
+        self._app = app
+        self._page = path
+        self._socket = f"{path}/ws"
+        self._components = components
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what must not pass, and mark what may not be kept."""
+        path = _route_path(scope)
+        if scope["type"] == "websocket" and path == self._socket and not self._may_open(Headers(scope=scope)):
+            await receive()  # the connect message; closing before accepting answers 403
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["type"] == "http" and path.startswith("/components/"):
+            if path.startswith(self._components):
+                await self._app(scope, receive, _with_headers(send, {"Cache-Control": "no-cache"}))
+            else:
+                await PlainTextResponse("Not Found", status_code=404)(scope, receive, send)
+        elif scope["type"] == "http" and path == self._page:
+            headers = {
+                "Cache-Control": "no-store",
+                "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+                "Referrer-Policy": "same-origin",
+                "X-Content-Type-Options": "nosniff",
+            }
+            await self._app(scope, receive, _with_headers(send, headers))
+        else:
+            await self._app(scope, receive, send)
+
+    def _may_open(self, headers: Headers) -> bool:
+        origin = headers.get("origin")
+        if origin is None:  # no browser: nobody's cookies or network position can be borrowed
+            return True
+        host = headers.get("host", "").lower()
+        return origin.lower() in self._origins or (bool(host) and urlsplit(origin).netloc.lower() == host)
+
+
+def _route_path(scope: Scope) -> str:
+    path = str(scope.get("path", ""))
+    root = str(scope.get("root_path", ""))
+    return path.removeprefix(root) if root else path
+
+
+def _with_headers(send: Send, headers: dict[str, str]) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = MutableHeaders(scope=message)
+            for name, value in headers.items():
+                kept[name] = value
+        await send(message)
+
+    return send_with_headers

@@ -1,0 +1,193 @@
+"""Every open tab wants to know every change, but the jobs API should be asked once, not once per tab.
+
+The hub is the one reader of the change feed in this process. It keeps the newest jobs and the total in memory, so that
+a new tab is drawn without a request, and tells each tab what changed. It starts before the API answers, survives its
+restarts and resumes by version.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from prefect_jobs_ui.adapter import Adapter, AdapterError, AdapterUnavailable, FeedEvent, JobResponse
+from prefect_jobs_ui.cards import JobCard, card_of
+from prefect_jobs_ui.feed_health import FeedHealth, health_of
+from prefect_jobs_ui.job_window import JobWindow
+
+FIRST_PAGE = 50
+RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+# The total is asked again this long after jobs came or went: a burst of a hundred new jobs costs one request.
+RECOUNT_SECONDS = 0.5
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstPage:
+    """The newest jobs, and how many there are in all."""
+
+    cards: tuple[JobCard, ...]
+    total: int
+
+
+class Listener(Protocol):
+    """A tab, as the hub sees it."""
+
+    def on_job(self, card: JobCard, job: JobResponse) -> None:
+        """A job is new or has changed; `job` is its wire form without the result."""
+        ...
+
+    def on_deleted(self, job_id: str) -> None:
+        """A job is gone."""
+        ...
+
+    def on_first_page(self) -> None:
+        """The newest jobs were read again: `hub.page` or `hub.failure` is new."""
+        ...
+
+    def on_total(self) -> None:
+        """`hub.page.total` is new."""
+        ...
+
+    def on_health(self) -> None:
+        """`hub.health` is new."""
+        ...
+
+
+class Hub:
+    """The shared knowledge of all tabs. `page` is None until the list was read once; `failure` says why."""
+
+    def __init__(self, adapter: Adapter) -> None:
+        self.adapter = adapter
+        self.failure: str | None = None
+        self.health = FeedHealth()
+        self._window: JobWindow | None = None
+        self._total = 0
+        self._version: int | None = None
+        self._listeners: set[Listener] = set()
+        self._recount_wanted = asyncio.Event()
+
+    @property
+    def page(self) -> FirstPage | None:
+        """The newest jobs as known now."""
+        return None if self._window is None else FirstPage(self._window.cards, self._total)
+
+    @property
+    def tabs(self) -> int:
+        """How many tabs listen."""
+        return len(self._listeners)
+
+    def join(self, listener: Listener) -> None:
+        """Tell `listener` of every change from now on."""
+        self._listeners.add(listener)
+
+    def leave(self, listener: Listener) -> None:
+        """Tell `listener` nothing more."""
+        self._listeners.discard(listener)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Follow the feed while the block runs."""
+        tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._recount())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def reload(self) -> None:
+        """Read the newest jobs again and tell every tab. A failure keeps what was known."""
+        try:
+            page = await self.adapter.list_jobs(limit=FIRST_PAGE)
+        except AdapterError as error:
+            self.failure = str(error)
+        else:
+            self.failure = None
+            self._window = JobWindow((card_of(job) for job in page.jobs), FIRST_PAGE)
+            self._total = page.total
+        for listener in tuple(self._listeners):
+            listener.on_first_page()
+
+    async def _follow(self) -> None:
+        failures = 0
+        while True:
+            try:
+                async for event in self.adapter.changes(self._version):
+                    failures = 0
+                    await self._take(event)
+            except AdapterUnavailable as error:
+                logger.debug("The change feed is away: %s", error)
+            # Losing the feed once is a restart of the API or a slow answer; twice in a row is worth a sentence.
+            if failures == 1 and self._window is not None:
+                self._set_health(replace(self.health, api_answers=False))
+            if self._window is None and failures > len(RETRY_SECONDS):
+                await self.reload()
+            await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+            failures += 1
+
+    async def _take(self, event: FeedEvent) -> None:
+        if event.version is not None:
+            self._version = max(event.version, self._version or 0) if event.kind != "reset" else event.version
+        if event.kind == "status":
+            self._set_health(health_of(event.data))
+        if event.kind == "reset" or self._window is None:
+            await self.reload()
+        if event.kind == "job":
+            self._take_job(event.data)
+        elif event.kind == "deleted":
+            self._take_deleted(str(event.data.get("job_id", "")))
+
+    def _take_job(self, data: dict[str, Any]) -> None:
+        job: JobResponse = data  # pyright: ignore[reportAssignmentType]  # the wire is read leniently, key by key
+        card = card_of(job)
+        if card.state == "scheduled":  # prepared ahead for a schedule: no job yet (contract 16.1)
+            self._take_deleted(card.job_id)
+            return
+        if self._window is not None:
+            if card.job_id not in self._window:
+                self._recount_wanted.set()
+            self._window.put(card, is_complete=self._total <= len(self._window))
+        for listener in tuple(self._listeners):
+            listener.on_job(card, job)
+
+    def _take_deleted(self, job_id: str) -> None:
+        if self._window is not None:
+            self._window.drop(job_id)
+        self._recount_wanted.set()
+        for listener in tuple(self._listeners):
+            listener.on_deleted(job_id)
+
+    def _set_health(self, health: FeedHealth) -> None:
+        if health != self.health:
+            self.health = health
+            for listener in tuple(self._listeners):
+                listener.on_health()
+
+    async def _recount(self) -> None:
+        """Keep the total exact, and the window full, after jobs came or went."""
+        while True:
+            await self._recount_wanted.wait()
+            await asyncio.sleep(RECOUNT_SECONDS)
+            self._recount_wanted.clear()
+            try:
+                page = await self.adapter.list_jobs(limit=FIRST_PAGE)
+            except AdapterError as error:
+                logger.debug("The total could not be asked: %s", error)
+                continue
+            self._total = page.total
+            for job in page.jobs:
+                self._refill(job)
+            for listener in tuple(self._listeners):
+                listener.on_total()
+
+    def _refill(self, job: JobResponse) -> None:
+        card = card_of(job)
+        if self._window is not None and self._window.put(card, is_complete=True):
+            for listener in tuple(self._listeners):
+                listener.on_job(card, job)

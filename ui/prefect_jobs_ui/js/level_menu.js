@@ -1,0 +1,56 @@
+// The minimum severity of the lines shown, as a listbox behind a button: arrows, Home, End, Enter, Space and Escape work.
+import {html} from "htm/preact"
+import {useEffect, useRef, useState} from "preact/hooks"
+import {Icon} from "./drawing.js"
+
+const ENTRIES = [["ALL", "All Levels"], ["DEBUG", "Debug"], ["INFO", "Info"], ["WARNING", "Warning"], ["ERROR", "Error"]]
+
+export function LevelMenu({level, onChoose}) {
+  const [open, setOpen] = useState(false)
+  const [active, setActive] = useState(0)
+  const root = useRef(null)
+  const button = useRef(null)
+  const list = useRef(null)
+  const show = () => {
+    setActive(ENTRIES.findIndex(([value]) => value === level))
+    setOpen(true)
+  }
+  const close = () => {
+    setOpen(false)
+    button.current.focus()
+  }
+  const choose = (index) => {
+    onChoose(ENTRIES[index][0])
+    close()
+  }
+  useEffect(() => {
+    if (!open) return undefined
+    list.current.focus()
+    const outside = (event) => { if (!root.current.contains(event.target)) setOpen(false) }
+    document.addEventListener("pointerdown", outside)
+    return () => document.removeEventListener("pointerdown", outside)
+  }, [open])
+  const keys = (event) => {
+    const moves = {ArrowDown: Math.min(active + 1, ENTRIES.length - 1), ArrowUp: Math.max(active - 1, 0), Home: 0, End: ENTRIES.length - 1}
+    if (Object.hasOwn(moves, event.key)) setActive(moves[event.key])
+    else if (event.key === "Enter" || event.key === " ") choose(active)
+    else if (event.key === "Escape") close()
+    else if (event.key === "Tab") setOpen(false)
+    else return
+    if (event.key !== "Tab") event.preventDefault()
+  }
+  const openKeys = (event) => {
+    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return
+    event.preventDefault()
+    show()
+  }
+  return html`<div class="menu" ref=${root}>
+    <button type="button" class="button small" ref=${button} aria-label="Filter by log level" aria-haspopup="listbox" aria-expanded=${String(open)}
+      onClick=${() => (open ? close() : show())} onKeyDown=${openKeys}>${ENTRIES.find(([value]) => value === level)[1]}<${Icon} name="chevron" /></button>
+    ${open && html`<ul class="menu-list" role="listbox" aria-label="Log level" tabindex="-1" ref=${list} aria-activedescendant="level-${ENTRIES[active][0]}" onKeyDown=${keys}>
+      ${ENTRIES.map(([value, label], index) => html`<li key=${value} id="level-${value}" role="option" aria-selected=${String(value === level)}
+        class=${index === active ? "active" : ""} onClick=${() => choose(index)} onPointerEnter=${() => setActive(index)}>
+        ${label}${value === level && html`<${Icon} name="check" />`}</li>`)}
+    </ul>`}
+  </div>`
+}

@@ -1,0 +1,69 @@
+// What a job is called and how a time reads. Pure: `now` is an argument everywhere, in milliseconds.
+const TYPES = {
+  export: "Export", cleanup: "Cleanup", backup: "Backup", import: "Import",
+  batch_audit: "Batch Audit", re_evaluation: "Re-evaluation",
+}
+const COLOURS = {
+  running: "text-blue-400", completed: "text-green-400", failed: "text-red-400", cancelled: "text-yellow-400",
+}
+const LABELS = {running: "Running", completed: "Completed", failed: "Failed", cancelled: "Cancelled"}
+
+export const typeLabel = (type) => (Object.hasOwn(TYPES, type) ? TYPES[type] : type)
+export const shortId = (id) => `#${id.slice(-6)}`
+
+// A cancelled job reads `failed` on the wire; its `state` tells it apart.
+export const look = ({status, state}) => (state === "cancelled" || state === "aborted" ? "cancelled" : status)
+export const colour = (look) => (Object.hasOwn(COLOURS, look) ? COLOURS[look] : "text-gray-400")
+export const statusIcon = (look) => `status-${Object.hasOwn(COLOURS, look) ? look : "pending"}`
+export const statusLabel = (look) => (Object.hasOwn(LABELS, look) ? LABELS[look] : "Pending")
+
+// `142` and `job-142` read `#142`; every other id is shown whole.
+export function titleId(id) {
+  const digits = /^(?:[A-Za-z]+-)?(\d+)$/.exec(id)
+  return digits ? `#${digits[1]}` : id
+}
+
+export const number = (n) => n.toLocaleString("en-US")
+export const count = (n, word) => (n === 1 ? `1 ${word}` : `${number(n)} ${word}s`)
+
+// date-fns' words, for cards: `about 1 hour ago`.
+export function distance(then, now) {
+  const seconds = Math.max(0, (now - Date.parse(then)) / 1000)
+  const minutes = Math.floor(seconds / 60 + 0.5)
+  const days = Math.floor(seconds / 86400 + 0.5)
+  const steps = [
+    [30, "less than a minute"], [90, "1 minute"], [44.5 * 60, `${minutes} minutes`], [89.5 * 60, "about 1 hour"],
+    [1439.5 * 60, `about ${Math.floor(minutes / 60 + 0.5)} hours`], [2519.5 * 60, "1 day"],
+    [29.5 * 86400, `${days} days`], [44.5 * 86400, "about 1 month"], [59.5 * 86400, "about 2 months"],
+    [365 * 86400, `${Math.floor(days / 30 + 0.5)} months`],
+  ]
+  for (const [limit, words] of steps) if (seconds < limit) return `${words} ago`
+  const years = Math.max(1, Math.floor(days / 365.25))
+  return `about ${years} year${years === 1 ? "" : "s"} ago`
+}
+
+// The detail's words: always rounded down.
+export function relative(then, now) {
+  const seconds = Math.max(0, Math.floor((now - Date.parse(then)) / 1000))
+  if (seconds < 10) return "just now"
+  if (seconds < 60) return `${seconds} seconds ago`
+  if (seconds < 3600) return `${count(Math.floor(seconds / 60), "minute")} ago`
+  if (seconds < 86400) return `${count(Math.floor(seconds / 3600), "hour")} ago`
+  return `${count(Math.floor(seconds / 86400), "day")} ago`
+}
+
+export const absolute = (time) =>
+  new Date(time).toLocaleTimeString("en-US", {hour: "2-digit", minute: "2-digit", second: "2-digit"})
+
+export const fullTime = (time) => new Date(time).toLocaleString("en-US", {dateStyle: "medium", timeStyle: "long"})
+
+export function duration(start, end) {
+  const seconds = Math.max(0, Math.floor((Date.parse(end) - Date.parse(start)) / 1000))
+  const hours = Math.floor(seconds / 3600)
+  const minutes = Math.floor((seconds % 3600) / 60)
+  if (seconds < 60) return count(seconds, "second")
+  if (!hours) return count(minutes, "minute")
+  return minutes ? `${hours}h ${minutes}m` : count(hours, "hour")
+}
+
+export const clock = (time) => new Date(time).toLocaleTimeString("en-GB", {hour12: false})

@@ -1,0 +1,172 @@
+"""Panel on FastAPI serves a page in ten lines, and leaves five things to close. They are closed here.
+
+bokeh-fastapi 0.1.8 never releases the session of a closed tab; its static files are asked from the host's root, which
+breaks under a prefix; `BOKEH_RESOURCES=cdn` would send the browser to other hosts; its routes show up in the API's
+documentation; and it serves 2 MB of scripts from the head. The origin check is in `guard.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import bokeh_fastapi.handler
+import jinja2
+import panel
+from bokeh.resources import Resources
+from bokeh.server.views.static_handler import StaticHandler
+from bokeh_fastapi import BokehFastAPI
+from fastapi import FastAPI, Response
+from fastapi.staticfiles import StaticFiles
+from markupsafe import Markup
+from panel.io.fastapi import add_applications
+from starlette.routing import BaseRoute
+
+from prefect_jobs_ui.adapter import Adapter
+from prefect_jobs_ui.first_rows import count_text, first_row, phase_of
+from prefect_jobs_ui.guard import PageGuard
+from prefect_jobs_ui.hub import Hub
+from prefect_jobs_ui.session import PageSession
+
+_HERE = Path(__file__).parent
+_STATIC = _HERE / "static"
+# A session nobody uses is kept this long: enough to open the socket after the page was read. Later openers get a new
+# session by their token, so nothing is lost on a slow line.
+_UNUSED_SESSION_MS = 5000
+_SWEEP_MS = 1000
+
+_templates = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True)
+
+
+class MountedPage:
+    """A page that was added to an application, for whoever counts what it holds."""
+
+    def __init__(self, hub: Hub, bokeh: BokehFastAPI) -> None:
+        self._hub = hub
+        self._bokeh = bokeh
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions the server holds, of open tabs and of those just closed."""
+        contexts: Any = self._bokeh._applications.values()  # pyright: ignore[reportPrivateUsage]  # it has no public count
+        return sum(len(context.sessions) for context in contexts)
+
+    @property
+    def tabs(self) -> int:
+        """How many tabs are told of changes."""
+        return self._hub.tabs
+
+
+def mount(app: FastAPI, *, api_url: str, path: str, allowed_origins: Sequence[str]) -> MountedPage:
+    """Add the page to `app`; see `prefect_jobs_ui.mount_page`."""
+    path = "/" + path.strip("/")
+    hub = Hub(Adapter.at(api_url))
+    _release_closed_tabs()
+    before = list(app.routes)
+    app.mount(f"{path}/assets", StaticFiles(directory=_STATIC), name="jobs-page-assets")
+    app.add_api_route(f"{path}/alive", _alive, methods=["GET"])
+    bokeh = add_applications(
+        {path: lambda: _open_session(hub, path)},
+        app=app,
+        title="Jobs",
+        location=False,
+        check_unused_sessions_milliseconds=_SWEEP_MS,
+        unused_session_lifetime_milliseconds=_UNUSED_SESSION_MS,
+        include_headers=[],  # the session needs none of them, and they may carry secrets
+        include_cookies=[],
+    )
+    bokeh.resources = _resources
+    _hide([route for route in app.routes if route not in before])
+    app.add_middleware(
+        PageGuard, path=path, components="/components/prefect_jobs_ui.components/", allowed_origins=allowed_origins
+    )
+    _follow_while_serving(app, hub)
+    return MountedPage(hub, bokeh)
+
+
+def _open_session(hub: Hub, path: str) -> None:
+    session = PageSession(hub)
+    document = panel.state.curdoc
+    with panel.config.set(browser_info=False):  # three more models that nobody reads
+        for part in (session.toolbar, session.list, session.detail):
+            part.server_doc(document, "Jobs", location=False)
+    document.on_session_destroyed(lambda _context: session.close())
+    # A lost socket means a new session: the browser reloads by itself and says so (js/page_server.js).
+    document.config.reconnect_session = False
+    document.config.notify_connection_status = False
+    document.template = _templates.get_template("page.html")
+    document.template_variables.update(_first_paint(hub, path, panel.state.session_args))
+
+
+def _first_paint(hub: Hub, path: str, arguments: dict[str, list[bytes]]) -> dict[str, Any]:
+    page = hub.page
+    now = datetime.now(UTC)
+    style = (_STATIC / "page.css").read_bytes()
+    selected = arguments.get("job", [b""])[0].decode(errors="replace")
+    return {
+        # Relative to the page's own address, so that any prefix in front of it holds for these too.
+        "assets": f"{path.rsplit('/', 1)[-1]}/assets",
+        "style_version": hashlib.sha256(style).hexdigest()[:12],
+        "sprite": Markup((_STATIC / "sprite.svg").read_text(encoding="utf-8")),  # our own file
+        "phase": phase_of(page, hub.failure),
+        "failure": hub.failure,
+        "count": count_text(None if page is None else page.total),
+        "rows": [] if page is None else [first_row(card, now=now) for card in page.cards],
+        "selected": selected,
+    }
+
+
+async def _alive() -> Response:
+    return Response(status_code=204, headers={"Cache-Control": "no-store"})
+
+
+def _resources(absolute_url: str | None = None) -> Resources:
+    """Bokeh's own files from this host, asked relative to the page, whatever the environment says."""
+    del absolute_url
+    return Resources(
+        mode="server",
+        root_url="./",
+        path_versioner=StaticHandler.append_version,
+        components=["bokeh", "bokeh-widgets", "bokeh-tables"],
+    )
+
+
+def _hide(routes: list[BaseRoute]) -> None:
+    for route in routes:
+        if hasattr(route, "include_in_schema"):
+            route.include_in_schema = False  # pyright: ignore[reportAttributeAccessIssue]  # not on the base class
+
+
+def _follow_while_serving(app: FastAPI, hub: Hub) -> None:
+    inner = app.router.lifespan_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(served: Any) -> AsyncIterator[Any]:
+        async with inner(served) as state, hub.running():
+            yield state
+        await hub.adapter.aclose()
+
+    app.router.lifespan_context = lifespan
+
+
+def _release_closed_tabs() -> None:
+    """Make a tab's session unused when its socket ends: bokeh-fastapi 0.1.8 never notices a disconnect."""
+    handler: Any = bokeh_fastapi.handler.WSHandler
+    connect = handler.ws_connect
+    if getattr(connect, "releases", False):
+        return
+
+    async def ws_connect(self: Any, websocket: Any) -> None:
+        try:
+            await connect(self, websocket)
+        finally:
+            if self.connection is not None:
+                self.application.client_lost(self.connection)
+                self.connection = None
+
+    ws_connect.releases = True  # pyright: ignore[reportFunctionMemberAccess]  # marks that the patch is in
+    handler.ws_connect = ws_connect
