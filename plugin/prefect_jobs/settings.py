@@ -36,7 +36,7 @@ class Settings(BaseSettings):
         description="Origins, besides the server's own, whose pages may use the API (space-separated, "
         "such as `https://ops.example.org`). Their host names are accepted as `Host` too.",
     )
-    work_pool: str = Field(default="prefect-jobs", description="Prefect work pool that `prefect-jobs work` serves.")
+    work_pool: str = Field(default="jobs", description="Prefect work pool that `prefect-jobs work` serves.")
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

@@ -1,0 +1,5 @@
+"""`python -m prefect_jobs.cli` is `prefect-jobs`."""
+
+from prefect_jobs.cli import main
+
+main()

@@ -1,0 +1,34 @@
+"""What a person can put right (a taken port, a missing server, a folder without permission) deserves one sentence, not
+a traceback, and an exit code that a script can tell from a crash.
+
+``Refusal`` carries the sentence; ``refusing`` turns foreign errors into one.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+EXIT_CODE = 2
+
+
+class Refusal(Exception):
+    """The command cannot do what was asked; the message is the sentence to print."""
+
+
+@contextmanager
+def refusing(*expected: type[Exception]) -> Generator[None]:
+    """Turn the expected errors, whose message is a sentence already, into a refusal."""
+    try:
+        yield
+    except expected as error:
+        raise Refusal(str(error)) from error
+
+
+@contextmanager
+def refusing_missing_parts() -> Generator[None]:
+    """Turn a failed import into a refusal that names what to install."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise Refusal(
+            f"The Python package that provides {error.name!r} is missing: install prefect-jobs with its dependencies."
+        ) from error

@@ -1,0 +1,56 @@
+"""`prefect-jobs serve`: the adapter and the page."""
+
+from typing import Annotated
+
+import typer
+
+from prefect_jobs.cli.refusals import Refusal, refusing, refusing_missing_parts
+
+# Seconds that open requests and sockets get when the server stops.
+GRACE = 4
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="8000")] = None,
+) -> None:
+    """Serve the jobs API and the jobs page for the Prefect server at PREFECT_API_URL.
+
+    Options win over the settings PREFECT_JOBS_HOST and PREFECT_JOBS_PORT. SIGTERM or Ctrl-C stops it.
+    """
+    from prefect_jobs.cli.settings import load_settings
+
+    settings = load_settings(host=host, port=port)
+    from prefect_jobs.cli.preflight import require_free_port, require_writable_folder
+
+    require_writable_folder(settings.data_path)
+    require_free_port(settings.host, settings.port)
+    with refusing_missing_parts():
+        from prefect_jobs import prefect_environment
+
+        prefect_environment.apply(prefect_environment.PRIVATE)
+        import uvicorn
+        from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+        from prefect_jobs.cli.prefect_address import reachable_prefect
+
+        reachable_prefect()
+        from prefect_jobs.api.app import create_app
+
+    with refusing(ArgumentError, SQLAlchemyError):
+        app = create_app(settings)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            lifespan="on",
+            access_log=False,
+            log_level="warning",
+            timeout_graceful_shutdown=GRACE,
+            ws_max_size=2**20,
+        )
+    )
+    server.run()
+    if not server.started:
+        raise Refusal("The jobs API could not start: the lines above say why.")

@@ -1,0 +1,3 @@
+"""placeholder"""
+def up() -> None:
+    """x"""
