@@ -101,7 +101,7 @@ class Adapter:
         timeout = httpx.Timeout(15.0, read=FEED_SILENCE_SECONDS)
         try:
             async with self._client.stream("GET", "/api/jobs/changes", params=params, timeout=timeout) as response:
-                if response.status_code != httpx.codes.OK:
+                if not response.is_success:
                     raise AdapterUnavailable(f"The change feed answered {response.status_code}.")
                 async for event in read_events(response.aiter_lines()):
                     if event.event in ("job", "deleted", "status", "reset"):
@@ -112,9 +112,9 @@ class Adapter:
     async def _get(self, path: str, params: dict[str, int]) -> dict[str, Any]:
         try:
             response = await self._client.get(path, params=params)
-            if response.status_code == httpx.codes.NOT_FOUND:
+            if response.status_code == 404:
                 raise JobMissing(path)
-            if response.status_code != httpx.codes.OK:
+            if not response.is_success:
                 raise AdapterUnavailable(f"The jobs API answered {response.status_code}.")
             return cast("dict[str, Any]", response.json())
         except (httpx.HTTPError, ValueError) as error:

@@ -7,6 +7,7 @@ Their code is in `js/`, bundled with Preact into `dist/jobs.bundle.js` (see docs
 from __future__ import annotations
 
 from collections.abc import Callable
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import param
 from panel.custom import JSComponent
 
 _JS = Path(__file__).parent / "js"
-_SHARED = {
+_SHARED: dict[str, str | PathLike[str]] = {
     path.stem: path for path in sorted(_JS.glob("*.js")) if path.stem not in ("toolbar", "job_list", "job_detail")
 }
 
@@ -28,7 +29,7 @@ class _Drawn(JSComponent):
     __abstract = True
 
     def __init__(self, on_message: Callable[[object], None], **params: Any) -> None:
-        super().__init__(**params)
+        super().__init__(**params)  # pyright: ignore[reportUnknownMemberType]  # Panel's params are untyped
         self._on_message = on_message
 
     def _handle_msg(self, data: object) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ FIRST_PAGE = 50
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 # The total is asked again this long after jobs came or went: a burst of a hundred new jobs costs one request.
 RECOUNT_SECONDS = 0.5
+RELOAD_SECONDS = 2.0
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Hub:
         self._listeners.discard(listener)
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self) -> AsyncGenerator[None]:
         """Follow the feed while the block runs."""
         tasks = [asyncio.create_task(self._follow()), asyncio.create_task(self._recount())]
         try:
@@ -107,6 +108,7 @@ class Hub:
             page = await self.adapter.list_jobs(limit=FIRST_PAGE)
         except AdapterError as error:
             self.failure = str(error)
+            self._recount_wanted.set()  # which tries again
         else:
             self.failure = None
             self._window = JobWindow((card_of(job) for job in page.jobs), FIRST_PAGE)
@@ -126,14 +128,15 @@ class Hub:
             # Losing the feed once is a restart of the API or a slow answer; twice in a row is worth a sentence.
             if failures == 1 and self._window is not None:
                 self._set_health(replace(self.health, api_answers=False))
-            if self._window is None and failures > len(RETRY_SECONDS):
+            if self._window is None and failures == len(RETRY_SECONDS):
                 await self.reload()
             await asyncio.sleep(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
             failures += 1
 
     async def _take(self, event: FeedEvent) -> None:
-        if event.version is not None:
-            self._version = max(event.version, self._version or 0) if event.kind != "reset" else event.version
+        # A status tells the newest version, not the last one sent: it is only where a first reader begins.
+        if event.kind != "status" or self._version is None:
+            self._version = event.version
         if event.kind == "status":
             self._set_health(health_of(event.data))
         if event.kind == "reset" or self._window is None:
@@ -173,8 +176,11 @@ class Hub:
         """Keep the total exact, and the window full, after jobs came or went."""
         while True:
             await self._recount_wanted.wait()
-            await asyncio.sleep(RECOUNT_SECONDS)
+            await asyncio.sleep(RECOUNT_SECONDS if self.failure is None else RELOAD_SECONDS)
             self._recount_wanted.clear()
+            if self.failure is not None:
+                await self.reload()
+                continue
             try:
                 page = await self.adapter.list_jobs(limit=FIRST_PAGE)
             except AdapterError as error:

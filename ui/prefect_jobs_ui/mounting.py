@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import bokeh_fastapi.handler
+import bokeh_fastapi.handler  # pyright: ignore[reportMissingTypeStubs]  # it has none
 import jinja2
 import panel
 from bokeh.resources import Resources
 from bokeh.server.views.static_handler import StaticHandler
-from bokeh_fastapi import BokehFastAPI
+from bokeh_fastapi import BokehFastAPI  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup
-from panel.io.fastapi import add_applications
+from panel.io.fastapi import add_applications  # pyright: ignore[reportUnknownVariableType]  # its types are partial
 from starlette.routing import BaseRoute
 
 from prefect_jobs_ui.adapter import Adapter
@@ -52,7 +52,8 @@ class MountedPage:
     @property
     def sessions(self) -> int:
         """How many sessions the server holds, of open tabs and of those just closed."""
-        contexts: Any = self._bokeh._applications.values()  # pyright: ignore[reportPrivateUsage]  # it has no public count
+        # It has no public count.
+        contexts: Any = cast(Any, self._bokeh)._applications.values()
         return sum(len(context.sessions) for context in contexts)
 
     @property
@@ -64,13 +65,15 @@ class MountedPage:
 def mount(app: FastAPI, *, api_url: str, path: str, allowed_origins: Sequence[str]) -> MountedPage:
     """Add the page to `app`; see `prefect_jobs_ui.mount_page`."""
     path = "/" + path.strip("/")
+    if "/" in path[1:] or path == "/":
+        raise ValueError(f"The page's path is one segment, such as `/jobs`; got {path!r}.")
     hub = Hub(Adapter.at(api_url))
     _release_closed_tabs()
     before = list(app.routes)
     app.mount(f"{path}/assets", StaticFiles(directory=_STATIC), name="jobs-page-assets")
     app.add_api_route(f"{path}/alive", _alive, methods=["GET"])
     bokeh = add_applications(
-        {path: lambda: _open_session(hub, path)},
+        cast(Any, {path: lambda: _open_session(hub, path)}),
         app=app,
         title="Jobs",
         location=False,
@@ -90,11 +93,16 @@ def mount(app: FastAPI, *, api_url: str, path: str, allowed_origins: Sequence[st
 
 def _open_session(hub: Hub, path: str) -> None:
     session = PageSession(hub)
-    document = panel.state.curdoc
-    with panel.config.set(browser_info=False):  # three more models that nobody reads
+    document: Any = panel.state.curdoc
+    config: Any = panel.config
+    with config.set(browser_info=False):  # three more models that nobody reads
         for part in (session.toolbar, session.list, session.detail):
             part.server_doc(document, "Jobs", location=False)
-    document.on_session_destroyed(lambda _context: session.close())
+
+    def close(_context: object) -> None:
+        session.close()
+
+    document.on_session_destroyed(close)
     # A lost socket means a new session: the browser reloads by itself and says so (js/page_server.js).
     document.config.reconnect_session = False
     document.config.notify_connection_status = False
@@ -145,7 +153,7 @@ def _follow_while_serving(app: FastAPI, hub: Hub) -> None:
     inner = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
-    async def lifespan(served: Any) -> AsyncIterator[Any]:
+    async def lifespan(served: Any) -> AsyncGenerator[Any]:
         async with inner(served) as state, hub.running():
             yield state
         await hub.adapter.aclose()

@@ -1,7 +1,7 @@
 """One open tab: what it shows, held in Python, and the few messages by which its drawing in the browser follows.
 
 The browser's drawing asks for the list once it can hear (`ready`), because messages sent before that are lost; from
-then on it gets edits. Small things (total, refreshing, notice, the selected job) are parameters, which Panel keeps in step.
+then on it gets edits. Small things (total, notice, the selected job) are parameters, which Panel keeps in step.
 """
 
 from __future__ import annotations
@@ -57,8 +57,10 @@ class PageSession:
             self.detail.param.update(phase="missing", job=None)
 
     def on_first_page(self) -> None:
-        """Send the list as it is now."""
+        """Send the list as it is now, and read the shown job again too."""
         self._send_window()
+        if self._selected is not None:
+            self._spawn(self._load_detail(self._selected))
 
     def on_total(self) -> None:
         """Show the new total."""
@@ -106,14 +108,19 @@ class PageSession:
             found = {"phase": "failed", "job": None, "failure": str(error)}
         else:
             found = {"phase": "ready", "job": dict(job)}
-        if job_id == self._selected:
+        if job_id == self._selected and not self._shows_newer(found["job"]):
             self.detail.param.update(**found)
+
+    def _shows_newer(self, job: dict[str, Any] | None) -> bool:
+        shown = self.detail.job
+        return job is not None and shown is not None and _version(shown) > _version(job)
 
     def _detail_changed(self, job: JobResponse) -> None:
         shown = self.detail.job
-        if shown is None:
+        if shown is None:  # it was missing, or is still being read
+            self._spawn(self._load_detail(str(job.get("job_id"))))
             return
-        if int(job.get("version") or 0) < int(shown.get("version") or 0):
+        if self._shows_newer(cast("dict[str, Any]", job)):
             return
         ended = job.get("status") in ENDED
         # The feed leaves the result out: keep the one that is shown, and ask for it when the job has just ended.
@@ -126,8 +133,6 @@ class PageSession:
         self.toolbar.refreshing = True
         try:
             await self._hub.reload()
-            if self._selected is not None:
-                await self._load_detail(self._selected)
         finally:
             self.toolbar.refreshing = False
 
@@ -180,10 +185,20 @@ class PageSession:
 
     def _show_counts(self) -> None:
         page = self._hub.page
-        self.toolbar.param.update(total=None if page is None else page.total, notice=notice(self._hub.health))
+        self.toolbar.param.update(total=None if page is None else page.total, notice=self._notice())
         self.list.has_more = self._has_more
+
+    def _notice(self) -> str:
+        said = notice(self._hub.health)
+        if not said and self._hub.failure is not None and self._hub.page is not None:
+            said = f"The list could not be read again: {self._hub.failure}"
+        return said
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _version(job: dict[str, Any]) -> int:
+    return int(job.get("version") or 0)

@@ -31,11 +31,12 @@ function Metadata({job, now}) {
 function Header({job}) {
   const shown = look(job)
   const pending = !ENDED.includes(job.status) && job.status !== "running"
+  const id = titleId(job.job_id)
   const label = `Job progress: ${job.progress}%`
   return html`<header class="detail-head">
     <div class="detail-title">
       <button type="button" class="button icon-button back" aria-label="Back to the list" onClick=${leave}><${Icon} name="back" /></button>
-      <h2 tabindex="-1">${typeLabel(job.job_type)} <span class="title-id">${titleId(job.job_id)}</span></h2>
+      <h2 tabindex="-1">${typeLabel(job.job_type)} <span class="title-id ${id.length > 12 ? "long" : ""}">${id}</span></h2>
       <span class="sr-only">Status:</span>
       <span class="badge ${colour(shown)}" data-testid="status-badge"><span class="dot ${shown === "running" ? "pulse" : ""}" data-testid="status-dot"></span>${statusLabel(shown)}${pending ? "" : ` (${job.progress}%)`}</span>
     </div>
