@@ -1,3 +1,120 @@
-"""placeholder"""
-def up() -> None:
-    """x"""
+"""`prefect-jobs up`: `prefect server start`, `prefect-jobs serve` and `prefect-jobs work` as one command."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from prefect_jobs.cli.refusals import refusing, refusing_missing_parts
+
+if TYPE_CHECKING:
+    from prefect_jobs.settings import Settings
+    from prefect_jobs.supervisor import ChildSpec
+
+LOOPBACK = "127.0.0.1"
+OWN = (sys.executable, "-m", "prefect_jobs.cli")
+
+
+def up(
+    host: Annotated[
+        str | None, typer.Option(help="Address the API and the page listen on.", show_default=LOOPBACK)
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port the API and the page listen on.", show_default="8000")
+    ] = None,
+    prefect_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Prefect's API and UI.")] = 4200,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of all databases and files.", show_default="~/.prefect-jobs")
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Add sample events, and start a few jobs on them.")] = False,
+) -> None:
+    """Run everything on this machine: Prefect, a worker, the jobs API and the jobs page.
+
+    With PREFECT_API_URL set, that Prefect server is used and none is started. Ctrl-C stops everything, running jobs
+    too; a second Ctrl-C kills at once. A process that dies is started again.
+    """
+    import asyncio
+
+    from prefect_jobs.cli.preflight import only_one, require_free_port, require_writable_folder
+    from prefect_jobs.cli.settings import load_settings
+
+    settings = load_settings(host=host, port=port, data_dir=data_dir)
+    with refusing_missing_parts():
+        from prefect_jobs.prefect_environment import API_URL
+        from prefect_jobs.supervisor import ChildNeverReady, Console, Supervisor
+
+    data = settings.data_path
+    require_writable_folder(data)
+    with only_one(data), refusing(ChildNeverReady):
+        prefect_api = os.environ.get(API_URL)
+        require_free_port(settings.host, settings.port)
+        if not prefect_api:
+            require_free_port(LOOPBACK, prefect_port)
+        stages = _stages(settings, prefect_api, prefect_port)
+        console = Console(
+            tuple(spec.name for stage in stages for spec in stage),
+            colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
+        )
+        address = _address(settings)
+        prefect_url = (prefect_api or _own_prefect(prefect_port)).removesuffix("/api")
+
+        async def run() -> None:
+            supervisor = Supervisor(stages, console)
+
+            async def announce() -> None:
+                console.say(
+                    f"\nReady.\n"
+                    f"  Jobs page   {address}/jobs\n"
+                    f"  API docs    {address}/docs\n"
+                    f"  Prefect UI  {prefect_url}\n"
+                    f"  Data        {data}\n"
+                    f"Ctrl-C stops everything.\n"
+                )
+                if demo:
+                    from prefect_jobs.cli.demo import start_demo_jobs
+
+                    await start_demo_jobs(address, f"{prefect_url}/api", console)
+
+            await supervisor.run(announce)
+
+        if demo:
+            from prefect_jobs.cli.demo import write_demo_events
+
+            write_demo_events(settings)
+        asyncio.run(run())
+
+
+def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) -> "list[list[ChildSpec]]":
+    from prefect_jobs.prefect_environment import API_URL, embedded_server
+    from prefect_jobs.supervisor import AnswersHttp, ChildSpec, SaysReady
+
+    data = settings.data_path
+    environment: dict[str, str] = {"PREFECT_JOBS_DATA_DIR": str(data)}
+    stages: list[list[ChildSpec]] = []
+    if not prefect_api:
+        prefect_api = _own_prefect(prefect_port)
+        own = {name: os.environ.get(name, value) for name, value in embedded_server(data).items()}
+        environment |= {**own, API_URL: prefect_api}
+        server = ("-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(prefect_port))
+        ready = AnswersHttp(f"{prefect_api}/health")
+        stages.append([ChildSpec("prefect", (sys.executable, *server), ready, environment)])
+    stages.append(
+        [
+            ChildSpec("serve", (*OWN, "serve"), AnswersHttp(f"{_address(settings)}/readyz"), environment),
+            ChildSpec("work", (*OWN, "work"), SaysReady(), environment),
+        ]
+    )
+    return stages
+
+
+def _own_prefect(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}/api"
+
+
+def _address(settings: "Settings") -> str:
+    """Where a browser on this machine finds the adapter."""
+    everywhere = settings.host in ("0.0.0.0", "::", "")  # noqa: S104  compared, not bound
+    host = LOOPBACK if everywhere else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

@@ -1,0 +1,79 @@
+"""One command under supervision: started on a leash and in a session of its own, so that a Ctrl-C in the terminal
+reaches the supervisor only, and everything it started can be signalled as one group."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prefect_jobs.supervisor import leash
+from prefect_jobs.supervisor.console import Console
+from prefect_jobs.supervisor.processes import kill
+from prefect_jobs.supervisor.readiness import AnswersHttp, SaysReady
+
+LEASH = (sys.executable, "-IS", str(Path(leash.__file__)))
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """A command to keep running."""
+
+    name: str
+    command: tuple[str, ...]
+    ready: AnswersHttp | SaysReady
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    stop_seconds: float = 4.0
+    """How long it may take to stop before it is killed."""
+
+
+class Child:
+    """A running command."""
+
+    def __init__(self, spec: ChildSpec, process: asyncio.subprocess.Process, copying: asyncio.Task[None]) -> None:
+        self.spec = spec
+        self._process = process
+        self._copying = copying
+
+    @classmethod
+    async def start(cls, spec: ChildSpec, console: Console, environment: Mapping[str, str]) -> "Child":
+        """Start a command; its output goes to the console."""
+        process = await asyncio.create_subprocess_exec(
+            *LEASH,
+            str(os.getpid()),
+            *spec.command,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.environment, **environment},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        return cls(spec, process, asyncio.create_task(console.copy(spec.name, process.stdout)))
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also that of its group."""
+        return self._process.pid
+
+    async def wait(self) -> int:
+        """Wait for its end; its exit code, negative for a signal."""
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Ask it to stop, kill it and its group when it takes too long."""
+        kill(self.pid, signal.SIGTERM)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.wait(), self.spec.stop_seconds)
+        await self.end()
+
+    async def end(self) -> None:
+        """Kill what is left of it and its group."""
+        kill(self.pid, signal.SIGKILL, group=True)
+        await self.wait()
+        # An orphan of its may hold the output open: what is written is read, what may come is not awaited.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._copying, 0.5)

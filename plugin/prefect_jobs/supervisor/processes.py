@@ -1,0 +1,83 @@
+"""Which processes stem from this one. A child that dies leaves its own children behind, and those of `prefect-jobs work`
+are running jobs: they must be found and ended although nobody here started them.
+
+Linux hands orphans to the nearest ancestor that asked for them (a subreaper) and shows parents in `/proc`. On other
+platforms there are no orphans to be seen, and none are ended.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+PR_SET_CHILD_SUBREAPER = 36
+PROC = Path("/proc")
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every process below this one that loses its own."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def descendants(pid: int) -> list[int]:
+    """The living processes below a process, parents first."""
+    children: dict[int, list[int]] = defaultdict(list)
+    for process, (parent, state) in _processes().items():
+        if state not in "ZX":
+            children[parent].append(process)
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        below = children[todo.pop()]
+        found += below
+        todo += below
+    return found
+
+
+def kill_descendants(pid: int) -> list[int]:
+    """Kill everything below a process, until nothing is left; what was killed."""
+    killed: list[int] = []
+    while living := descendants(pid):
+        for process in living:
+            kill(process, signal.SIGKILL)
+            if process not in killed:
+                killed.append(process)
+        reap()
+    return killed
+
+
+def reap() -> None:
+    """Take leave of adopted processes that ended. Only when no child is awaited by anybody else."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
+
+
+def kill(pid: int, signum: int, *, group: bool = False) -> None:
+    """Send a signal to a process, or to its group, that may be gone already."""
+    try:
+        (os.killpg if group else os.kill)(pid, signum)
+    except ProcessLookupError:
+        pass
+
+
+def _processes() -> dict[int, tuple[int, str]]:
+    """Parent and state of every process that can be seen."""
+    found: dict[int, tuple[int, str]] = {}
+    if not PROC.is_dir():
+        return found
+    for entry in PROC.iterdir():
+        if entry.name.isdigit():
+            try:
+                stat = (entry / "stat").read_text(errors="replace")
+            except OSError:  # it ended while we looked
+                continue
+            # pid (name) state parent ...: the name may hold anything, parentheses too.
+            state, parent = stat.rpartition(")")[2].split()[:2]
+            found[int(entry.name)] = (int(parent), state)
+    return found
