@@ -1,12 +1,60 @@
 # `make setup` builds .venv; `make demo` runs everything on this machine; `make test` proves it.
 PYTHON ?= python3
 BIN := .venv/bin
+DATA ?= .demo
+TIERS := unit repo contract flows integration ui
+PYTEST := $(BIN)/python -m pytest -q
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:  ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
+	  printf '  make %-17s %s\n' "$$name" "$$what"; done
+	@printf '  make test-<tier>       one tier of: $(TIERS)\n'
 
 .PHONY: setup
 setup: .venv/ready  ## build .venv from the pinned requirements
 
 .venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "prefect-jobs needs Python 3.11 or newer: name one with PYTHON=..." >&2; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch .venv/ready
+
+.PHONY: demo
+demo: setup  ## start Prefect, worker, API and page with sample data, in the folder DATA (.demo)
+	@$(BIN)/prefect-jobs up --demo --data-dir $(DATA)
+
+.PHONY: check
+check: setup  ## lint, format, types, import directions
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: check $(TIERS:%=test-%)  ## run `check` and every tier of the tests
+
+.PHONY: $(TIERS:%=test-%)
+$(TIERS:%=test-%): test-%: setup
+	@echo "== tests/$*"
+	@$(PYTEST) tests/$*
+
+test-integration test-ui: chromium
+
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  echo "The tests of the page need Chromium on the PATH: apt-get install chromium" >&2; exit 2; }
+
+.PHONY: bench
+bench: setup  ## measure, and write the tables of docs/benchmarks.md
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+.PHONY: lock
+lock:  ## write requirements.txt anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --extra dev --generate-hashes --universal --python-version 3.11 \
+	  --no-emit-index-url --no-annotate --no-header --no-strip-extras --upgrade --output-file requirements.txt
