@@ -41,5 +41,3 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     if report.failed and isinstance(stack, Stack):
         report.sections.append(("prefect-jobs up", stack.log[-LOG_TAIL:]))
     return report
-
-

@@ -141,7 +141,7 @@ class Stack:
 
     def wait_ready(self, within: float = 60.0) -> None:
         """Wait until the adapter says that it is in step with Prefect."""
-        eventually(lambda: httpx.get(f"{self.api_url}/readyz").status_code == httpx.codes.OK, within=within)
+        eventually(lambda: httpx.get(f"{self.api_url}/readyz").is_success, within=within)
 
 
 @contextmanager

@@ -1,37 +1,30 @@
-"""What runs a job type is a deployment, and `prefect.yaml` declares each. `prefect deploy --all` takes a minute for a
-few of them and resets what an operator switched on in the Prefect UI; `prefect-jobs work` registers the same
-declarations in a second at each start, so it must not write what has not changed.
+"""What runs a job type is a deployment. `prefect deploy --all` takes a minute for a few of them and resets what an
+operator switched on in the Prefect UI; a worker registers the same declarations at each start, so it must be quick and
+must not write what has not changed.
 
-``read_declarations`` reads the file (strictly: a word it does not know is refused, not ignored). ``register`` brings a
-server in step with it: it writes a deployment only if the server's differs, and leaves schedules switched on or off
-as they are found.
+``register`` brings a server in step with the declarations: it writes a deployment only if the server's differs, all of
+them at once, and leaves schedules switched on or off as it finds them.
 """
 
 import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import yaml
+import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule, RRuleSchedule
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.flows import Flow, load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel
+
+from prefect_jobs.declarations import ConcurrencyLimit, Declaration, Schedule
 
 POOL_TYPE = "process"
-
-
-class DeclarationsInvalid(Exception):
-    """The deployments in {file} cannot be read: {reason}"""
-
-    def __init__(self, file: Path, reason: str) -> None:
-        super().__init__(f"The deployments in {file} cannot be read: {reason}")
 
 
 class FlowUnloadable(Exception):
@@ -51,90 +44,11 @@ class WorkPoolUnusable(Exception):
         )
 
 
-class _Declared(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class RegistrationFailed(Exception):
+    """Prefect went away, or refused a work pool or a deployment."""
 
-
-class Schedule(_Declared):
-    """When a deployment runs by itself. The slug tells it from its siblings when it changes."""
-
-    slug: str
-    cron: str | None = None
-    interval: float | None = Field(default=None, gt=0, description="Seconds from one run to the next.")
-    rrule: str | None = None
-    timezone: str = "UTC"
-    active: bool = True
-    parameters: dict[str, Any] = {}
-
-    def timing(self) -> CronSchedule | IntervalSchedule | RRuleSchedule:
-        """The schedule in Prefect's words.
-
-        Raises:
-            ValueError: not exactly one of cron, interval and rrule is given, or it has no meaning.
-        """
-        match (self.cron, self.interval, self.rrule):
-            case (str(cron), None, None):
-                return CronSchedule(cron=cron, timezone=self.timezone)
-            case (None, float(seconds), None):
-                return IntervalSchedule.model_validate({"interval": seconds, "timezone": self.timezone})
-            case (None, None, str(rrule)):
-                return RRuleSchedule(rrule=rrule, timezone=self.timezone)
-            case _:
-                raise ValueError(f"schedule {self.slug!r} needs exactly one of cron, interval and rrule")
-
-
-class ConcurrencyLimit(_Declared):
-    """How many runs of a deployment may be at work at once, and what happens to the next."""
-
-    limit: int = Field(gt=0)
-    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = "ENQUEUE"
-
-
-class _Pool(_Declared):
-    name: str
-    job_variables: dict[str, Any] = {}
-
-
-class Declaration(_Declared):
-    """One deployment, as `prefect.yaml` declares it."""
-
-    name: str
-    entrypoint: str
-    description: str | None = None
-    tags: list[str] = []
-    parameters: dict[str, Any] = {}
-    schedules: list[Schedule] = []
-    concurrency_limit: int | ConcurrencyLimit | None = None
-    work_pool: _Pool
-    pull: list[dict[str, Any]] | None = None
-
-
-class _File(_Declared):
-    name: str
-    pull: list[dict[str, Any]]
-    definitions: dict[str, Any] = {}
-    deployments: list[Declaration]
-
-
-def read_declarations(file: Path) -> list[Declaration]:
-    """The deployments that a `prefect.yaml` declares.
-
-    Raises:
-        DeclarationsInvalid: the file is missing, is no YAML, or says something that would be ignored.
-    """
-    try:
-        content = _File.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-        for declaration in content.deployments:
-            for schedule in declaration.schedules:
-                schedule.timing()
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DeclarationsInvalid(file, f"{place}: {first['msg']}") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DeclarationsInvalid(file, " ".join(str(error).split())) from error
-    pull = content.pull
-    return [d if d.pull is not None else d.model_copy(update={"pull": pull}) for d in content.deployments]
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(f"The deployments could not be registered at Prefect: {' '.join(str(reason).split())}")
 
 
 async def register(
@@ -154,10 +68,14 @@ async def register(
     Raises:
         WorkPoolUnusable: the pool is there, with another type.
         FlowUnloadable: a job type does not load.
+        RegistrationFailed: the server went away or refused.
     """
     flows = {entrypoint: _load(folder, entrypoint) for entrypoint in {d.entrypoint for d in declarations}}
-    await _ensure_pool(client, work_pool)
-    written = await asyncio.gather(*(_register(client, d, flows[d.entrypoint], work_pool) for d in declarations))
+    try:
+        await _ensure_pool(client, work_pool)
+        written = await asyncio.gather(*(_register(client, d, flows[d.entrypoint], work_pool) for d in declarations))
+    except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+        raise RegistrationFailed(error) from error
     return [name for name in written if name is not None]
 
 
@@ -165,7 +83,7 @@ def _load(folder: Path, entrypoint: str) -> Flow[..., Any]:
     try:
         # Without a placeholder: Prefect would swallow a failed import and deploy a flow that cannot run.
         return load_flow_from_entrypoint(str(folder / entrypoint), use_placeholder_flow=False)
-    except Exception as error:  # noqa: BLE001  a job type's file may raise anything
+    except Exception as error:  # a job type's file may raise anything
         raise FlowUnloadable(entrypoint, f"{type(error).__name__}: {error}") from error
 
 
@@ -183,9 +101,7 @@ async def _ensure_pool(client: PrefectClient, name: str) -> None:
         raise WorkPoolUnusable(name, pool.type)
 
 
-async def _register(
-    client: PrefectClient, declared: Declaration, flow: Flow[..., Any], work_pool: str
-) -> str | None:
+async def _register(client: PrefectClient, declared: Declaration, flow: Flow[..., Any], work_pool: str) -> str | None:
     full_name = f"{flow.name}/{declared.name}"
     wanted = _payload(declared, flow, work_pool)
     try:
@@ -228,7 +144,9 @@ def _as_payload(found: DeploymentResponse, wanted: Mapping[str, Any]) -> dict[st
         "tags": sorted(found.tags),
         "pull_steps": found.pull_steps or [],
         "concurrency_limit": (
-            {"limit": limit.limit, "collision_strategy": strategy or ConcurrencyLimitStrategy.ENQUEUE} if limit else None
+            {"limit": limit.limit, "collision_strategy": strategy or ConcurrencyLimitStrategy.ENQUEUE}
+            if limit
+            else None
         ),
         "schedules": sorted((_when(s.slug, s.schedule, s.parameters) for s in found.schedules), key=str),
     }

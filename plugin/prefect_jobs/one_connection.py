@@ -14,8 +14,6 @@ from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import CreateEnginePlugin
 from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
-PLUGIN_NAME = "prefect_jobs_one_connection"
-
 # How long a request waits for its turn, in seconds. A turn takes milliseconds; the longest wait ever right is the one
 # behind a migration or a vacuum.
 TURN_TIMEOUT = 30.0

@@ -9,9 +9,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from prefect_jobs.one_connection import PLUGIN_NAME
-
 API_URL = "PREFECT_API_URL"
+ONE_CONNECTION = "prefect_jobs_one_connection"
+"""The SQLAlchemy plugin of ``prefect_jobs.one_connection``, by the name of its entry point."""
 
 # Nothing leaves the machine unasked: the server's heartbeat, the client's usage events, the UI's promotions.
 PRIVATE = {
@@ -38,7 +38,7 @@ def embedded_server(data: Path) -> dict[str, str]:
     return {
         **PRIVATE,
         "PREFECT_HOME": str(data / "prefect"),
-        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{data / 'prefect.db'}?plugin={PLUGIN_NAME}",
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{data / 'prefect.db'}?plugin={ONE_CONNECTION}",
         # The log stream is off by default; the adapter is woken by it.
         "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
         "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",

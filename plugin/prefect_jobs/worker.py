@@ -20,7 +20,8 @@ from prefect.utilities.processutils import command_to_string, get_sys_executable
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
 from prefect_jobs import shipped
-from prefect_jobs.deployments import read_declarations, register
+from prefect_jobs.declarations import read_declarations
+from prefect_jobs.deployments import register
 from prefect_jobs.notify import ReadyNotice
 from prefect_jobs.settings import Settings
 
@@ -74,8 +75,7 @@ async def work(settings: Settings, *, limit: int, name: str | None = None) -> No
         name: the worker's name in Prefect; host and process when left out.
 
     Raises:
-        DeclarationsInvalid, FlowUnloadable, WorkPoolUnusable: see ``deployments.register``.
-        httpx.HTTPError: Prefect cannot be reached.
+        DeclarationsInvalid, FlowUnloadable, RegistrationFailed, WorkPoolUnusable: see ``deployments``.
     """
     ready = ReadyNotice()
     folder = shipped.root()

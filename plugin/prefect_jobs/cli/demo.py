@@ -1,7 +1,8 @@
-"""What `prefect-jobs up --demo` adds: something to look at. Sample events, a few exports of them, and one that fails for
-real, because a page that has only seen success has not been seen."""
+"""What `prefect-jobs up --demo` adds: something to look at. Sample events, a few exports of them, and one that fails
+for real, because a page that has only seen success has not been seen."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,8 @@ def write_demo_events(settings: "Settings") -> None:
     """Fill the event store, unless it holds events already."""
     from prefect_jobs.events.sample import EventStoreNotEmpty, write_sample
 
-    try:
+    with suppress(EventStoreNotEmpty):
         write_sample(settings.events_database, EVENTS, SEED, now=datetime.now(UTC))
-    except EventStoreNotEmpty:
-        pass
 
 
 async def start_demo_jobs(address: str, prefect_api: str, console: "Console") -> None:

@@ -32,12 +32,11 @@ def serve(
         import uvicorn
         from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-        from prefect_jobs.cli.prefect_address import reachable_prefect
-
-        reachable_prefect()
         from prefect_jobs.api.app import create_app
+        from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
 
-    with refusing(ArgumentError, SQLAlchemyError):
+    with refusing(PrefectUnreachable, ArgumentError, SQLAlchemyError):
+        reachable_prefect()
         app = create_app(settings)
     server = uvicorn.Server(
         uvicorn.Config(

@@ -21,9 +21,7 @@ def up(
     host: Annotated[
         str | None, typer.Option(help="Address the API and the page listen on.", show_default=LOOPBACK)
     ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="Port the API and the page listen on.", show_default="8000")
-    ] = None,
+    port: Annotated[int | None, typer.Option(help="Port the API and the page listen on.", show_default="8000")] = None,
     prefect_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of Prefect's API and UI.")] = 4200,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of all databases and files.", show_default="~/.prefect-jobs")
@@ -115,6 +113,6 @@ def _own_prefect(port: int) -> str:
 
 def _address(settings: "Settings") -> str:
     """Where a browser on this machine finds the adapter."""
-    everywhere = settings.host in ("0.0.0.0", "::", "")  # noqa: S104  compared, not bound
+    everywhere = settings.host in ("0.0.0.0", "::", "")
     host = LOOPBACK if everywhere else settings.host
     return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

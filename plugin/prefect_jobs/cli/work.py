@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from prefect_jobs.cli.refusals import Refusal, refusing, refusing_missing_parts
+from prefect_jobs.cli.refusals import refusing, refusing_missing_parts
 
 
 def work(
@@ -29,21 +29,16 @@ def work(
         from prefect_jobs import prefect_environment
 
         prefect_environment.apply(prefect_environment.WORKER)
-        import httpx
-        from prefect.exceptions import PrefectHTTPStatusError
+        from prefect_jobs import declarations, deployments, shipped, worker
+        from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
 
-        from prefect_jobs.cli.prefect_address import reachable_prefect
-
-        address = reachable_prefect()
-        from prefect_jobs import deployments, shipped, worker
-
-    try:
-        with refusing(
-            shipped.ShippedFilesMissing,
-            deployments.DeclarationsInvalid,
-            deployments.FlowUnloadable,
-            deployments.WorkPoolUnusable,
-        ):
-            asyncio.run(worker.work(settings, limit=limit, name=name))
-    except (httpx.TransportError, PrefectHTTPStatusError) as error:
-        raise Refusal(f"Prefect at {address} went away or refused to register the job types: {error}") from error
+    with refusing(
+        PrefectUnreachable,
+        shipped.ShippedFilesMissing,
+        declarations.DeclarationsInvalid,
+        deployments.FlowUnloadable,
+        deployments.WorkPoolUnusable,
+        deployments.RegistrationFailed,
+    ):
+        reachable_prefect()
+        asyncio.run(worker.work(settings, limit=limit, name=name))

@@ -1,5 +1,5 @@
-"""Which processes stem from this one. A child that dies leaves its own children behind, and those of `prefect-jobs work`
-are running jobs: they must be found and ended although nobody here started them.
+"""Which processes stem from this one. A child that dies leaves its own children behind, and those of a worker are
+running jobs: they must be found and ended although nobody here started them.
 
 Linux hands orphans to the nearest ancestor that asked for them (a subreaper) and shows parents in `/proc`. On other
 platforms there are no orphans to be seen, and none are ended.
@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -51,19 +52,15 @@ def kill_descendants(pid: int) -> list[int]:
 
 def reap() -> None:
     """Take leave of adopted processes that ended. Only when no child is awaited by anybody else."""
-    try:
+    with suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    except ChildProcessError:
-        pass
 
 
 def kill(pid: int, signum: int, *, group: bool = False) -> None:
     """Send a signal to a process, or to its group, that may be gone already."""
-    try:
+    with suppress(ProcessLookupError):
         (os.killpg if group else os.kill)(pid, signum)
-    except ProcessLookupError:
-        pass
 
 
 def _processes() -> dict[int, tuple[int, str]]:

@@ -15,7 +15,7 @@ from urllib.request import ProxyHandler, build_opener
 from prefect_jobs.notify import NOTIFY_SOCKET, READY
 
 LOOK_EVERY = 0.1  # seconds
-ANSWER_WITHIN = 5.0
+ANSWER_WITHIN = 2.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class _HttpWatch:
         self.environment: dict[str, str] = {}
 
     async def ready(self) -> None:
-        while not await asyncio.to_thread(self._answers):
+        while not await asyncio.to_thread(self._answers):  # noqa: ASYNC110  another process cannot set an Event
             await asyncio.sleep(LOOK_EVERY)
 
     def _answers(self) -> bool:

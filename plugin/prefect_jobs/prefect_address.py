@@ -3,23 +3,25 @@ now and not as a stack of retries later."""
 
 from http import HTTPStatus
 
-from prefect_jobs.cli.refusals import Refusal
+import httpx
+from prefect.settings import get_current_settings
 
-TIMEOUT = 10.0
+TIMEOUT = 10.0  # seconds
+
+
+class PrefectUnreachable(Exception):
+    """There is no Prefect server to work with; the message says what to do."""
 
 
 def reachable_prefect() -> str:
-    """The API address of the Prefect server that answers.
+    """The API address of the Prefect server that Prefect's settings name, once it has answered.
 
     Raises:
-        Refusal: Prefect's settings name no server, or it does not answer.
+        PrefectUnreachable: they name none, or it does not answer.
     """
-    import httpx
-    from prefect.settings import get_current_settings
-
     api = get_current_settings().api
     if not api.url:
-        raise Refusal(
+        raise PrefectUnreachable(
             "There is no Prefect server to work with: set PREFECT_API_URL, such as http://127.0.0.1:4200/api, "
             "or start one together with everything else by `prefect-jobs up`."
         )
@@ -34,7 +36,7 @@ def reachable_prefect() -> str:
             verify=not api.tls_insecure_skip_verify,
         )
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Refusal(f"Prefect does not answer at {api.url} ({type(error).__name__}).") from error
+        raise PrefectUnreachable(f"Prefect does not answer at {api.url} ({type(error).__name__}).") from error
     if answer.status_code != HTTPStatus.OK:
-        raise Refusal(f"Prefect is not well at {api.url}: it answered {answer.status_code}.")
+        raise PrefectUnreachable(f"Prefect is not well at {api.url}: it answered {answer.status_code}.")
     return api.url
