@@ -37,7 +37,7 @@ class ContractDouble:
     version: int = 0
     failing: bool = False
     status: dict[str, Any] = field(default_factory=lambda: {"prefect": "up", "behind_seconds": 0.0})
-    readers: set[asyncio.Queue[str]] = field(default_factory=set[asyncio.Queue[str]])
+    readers: set[asyncio.Queue[str | None]] = field(default_factory=set[asyncio.Queue[str | None]])
     refuse_logs: bool = False
     log_sockets: dict[str, list[WebSocket]] = field(default_factory=lambda: defaultdict(list[WebSocket]))
     asked_logs: list[str] = field(default_factory=list[str])
@@ -47,8 +47,7 @@ class ContractDouble:
         self.version += 1
         job["version"] = self.version
         self.jobs[job["job_id"]] = job
-        told = {key: value for key, value in job.items() if key != "result"}
-        self._tell(f"event: job\nid: {self.version}\ndata: {json.dumps(told)}\n\n")
+        self._tell(self._job_event(job))
 
     def change(self, job_id: str, **fields: Any) -> None:
         """Change some fields of a job."""
@@ -59,6 +58,14 @@ class ContractDouble:
         self.version += 1
         del self.jobs[job_id]
         self._tell(f"event: deleted\nid: {self.version}\ndata: {json.dumps({'job_id': job_id})}\n\n")
+
+    def rebuild(self, *jobs: Job) -> None:
+        """Begin a new index with these jobs, counting versions from 1 again."""
+        self.jobs.clear()
+        for version, job in enumerate(jobs, 1):
+            self.jobs[job["job_id"]] = {**job, "version": version}
+        self.version = len(jobs)
+        self._tell(f"event: reset\nid: {self.version}\ndata: {{}}\n\n")
 
     def say_status(self, **status: Any) -> None:
         """Say how the feed is."""
@@ -83,11 +90,22 @@ class ContractDouble:
             for socket in self.log_sockets[job_id]:
                 await socket.send_json({"type": "log", "data": line})
 
+    async def say_position(self, job_id: str) -> None:
+        """Tell the followers of a job that they have every line."""
+        total = len(self.lines[job_id])
+        for socket in tuple(self.log_sockets[job_id]):
+            await socket.send_json({"type": "position", "seq": total, "total_lines": total, "complete": True})
+
     async def drop_log_sockets(self) -> None:
         """Cut every log connection."""
         for sockets in self.log_sockets.values():
             for socket in tuple(sockets):
                 await socket.close(1012)
+
+    def end_streams(self) -> None:
+        """End every reader's feed, as a stopping server does."""
+        for reader in self.readers:
+            reader.put_nowait(None)
 
     def app(self) -> FastAPI:
         """The routes of the contract that the page asks."""
@@ -103,6 +121,10 @@ class ContractDouble:
     def _tell(self, text: str) -> None:
         for reader in self.readers:
             reader.put_nowait(text)
+
+    def _job_event(self, job: Job) -> str:
+        told = {key: value for key, value in job.items() if key != "result"}
+        return f"event: job\nid: {job['version']}\ndata: {json.dumps(told)}\n\n"
 
     def _status_event(self) -> str:
         return f"event: status\ndata: {json.dumps({**self.status, 'version': self.version})}\n\n"
@@ -140,16 +162,18 @@ class ContractDouble:
         )
 
     async def _changes(self, after: int | None = None) -> StreamingResponse:
-        del after
         self._check()
 
         async def stream() -> AsyncIterator[str]:
-            queue: asyncio.Queue[str] = asyncio.Queue()
+            queue: asyncio.Queue[str | None] = asyncio.Queue()
             self.readers.add(queue)
             try:
+                for job in list(self.jobs.values()) if after is not None else []:
+                    if job["version"] > (after or 0):
+                        yield self._job_event(job)
                 yield self._status_event()
-                while True:
-                    yield await queue.get()
+                while (text := await queue.get()) is not None:
+                    yield text
             finally:
                 self.readers.discard(queue)
 
@@ -163,8 +187,6 @@ class ContractDouble:
         stored = self.lines[job_id]
         for line in stored[after:]:
             await websocket.send_json({"type": "log", "data": line})
-        position = {"type": "position", "seq": len(stored), "total_lines": len(stored), "complete": True}
-        await websocket.send_json(position)
         self.log_sockets[job_id].append(websocket)
         try:
             while True:

@@ -1,0 +1,131 @@
+"""The list of cards, and what moves it."""
+
+from __future__ import annotations
+
+from playwright.async_api import expect
+from tests.ui.conftest import OpenPage, Site
+from tests.ui.contract_double import job
+
+HOSTILE = """<img src=x onerror="document.title='owned'"> "quoted" {{ 7*7 }} </script><script>1</script>"""
+
+
+async def test_a_card_shows_type_short_id_status_message_and_progress(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("abc-123456", "running", job_type="batch_audit", progress=38, message="Event 4/10", age=130))
+    page = await open_page(f"{site.url}/jobs")
+
+    card = page.get_by_test_id("job-item-abc-123456")
+
+    await expect(card).to_be_visible()
+    assert await card.evaluate("node => node.role || node.tagName") == "BUTTON"
+    for text in ("Batch Audit", "#123456", "running", "Event 4/10", "38%", "2 minutes ago"):
+        await expect(card).to_contain_text(text)
+    await expect(card.locator(".text-blue-400").first).to_be_visible()
+
+
+async def test_a_cancelled_job_reads_cancelled_in_yellow_though_the_wire_says_failed(
+    site: Site, open_page: OpenPage
+) -> None:
+    site.double.put(job("one", "failed", state="aborted", error="Aborted by user"))
+    page = await open_page(f"{site.url}/jobs")
+
+    status = page.get_by_test_id("job-item-one").locator(".card-status")
+
+    await expect(status).to_have_text("cancelled")
+    await expect(status).to_have_class("card-status text-yellow-400")
+
+
+async def test_a_new_job_appears_on_top_and_is_counted(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("old", "completed", age=600))
+    page = await open_page(f"{site.url}/jobs")
+    await expect(page.get_by_test_id("jobs-count")).to_have_text("1 job")
+
+    site.double.put(job("new", age=1))
+
+    await expect(page.locator(".card").first).to_have_attribute("data-testid", "job-item-new")
+    await expect(page.get_by_test_id("jobs-count")).to_have_text("2 jobs")
+
+
+async def test_progress_and_end_of_a_job_reach_its_card(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one", "running", progress=10))
+    page = await open_page(f"{site.url}/jobs")
+    card = page.get_by_test_id("job-item-one")
+    await expect(card).to_contain_text("10%")
+
+    site.double.change("one", progress=67, message="Writing")
+    await expect(card).to_contain_text("67%")
+    await expect(card).to_contain_text("Writing")
+
+    site.double.change("one", status="completed", state="completed", progress=100)
+    await expect(card).to_contain_text("completed")
+    await expect(card.locator(".card-progress")).to_have_count(0)
+
+
+async def test_a_deleted_job_leaves_the_list_and_the_last_one_leaves_the_empty_state(
+    site: Site, open_page: OpenPage
+) -> None:
+    site.double.put(job("one"))
+    page = await open_page(f"{site.url}/jobs")
+    await expect(page.get_by_test_id("job-item-one")).to_be_visible()
+
+    site.double.delete("one")
+
+    await expect(page.get_by_test_id("jobs-empty-state")).to_contain_text("No Jobs Found")
+
+
+async def test_all_jobs_beyond_the_first_fifty_can_be_reached(site: Site, open_page: OpenPage) -> None:
+    for number in range(120):
+        site.double.put(job(f"job-{number:03}", "completed", age=1000 - number))
+    page = await open_page(f"{site.url}/jobs")
+    cards = page.locator(".card[data-testid]")
+    await expect(cards).to_have_count(50)
+    await expect(page.get_by_test_id("jobs-count")).to_have_text("120 jobs")
+
+    await page.get_by_role("button", name="Show more").click()
+    await expect(cards).to_have_count(100)
+    await page.get_by_role("button", name="Show more").click()
+    await expect(cards).to_have_count(120)
+
+    await expect(page.get_by_role("button", name="Show more")).to_have_count(0)
+    ids = await cards.evaluate_all("cards => cards.map((card) => card.dataset.testid)")
+    assert ids == [f"job-item-job-{number:03}" for number in reversed(range(120))]
+
+
+async def test_a_change_sends_only_the_changed_job_to_the_tab(site: Site, open_page: OpenPage) -> None:
+    for number in range(50):
+        site.double.put(job(f"job-{number:03}", "running", progress=1, age=1000 - number))
+    frames: list[str] = []
+    page = await open_page("about:blank", wait=False)
+    page.on("websocket", lambda socket: socket.on("framereceived", lambda data: frames.append(str(data))))
+    await page.goto(f"{site.url}/jobs")
+    await expect(page.get_by_test_id("job-item-job-007")).to_contain_text("1%")
+    frames.clear()
+
+    site.double.change("job-007", progress=55)
+
+    await expect(page.get_by_test_id("job-item-job-007")).to_contain_text("55%")
+    assert sum(map(len, frames)) < 2000
+    assert "job-008" not in "".join(frames)
+
+
+async def test_hostile_text_of_a_job_stays_text_in_the_first_rows_and_in_the_drawn_ones(
+    site: Site, open_page: OpenPage
+) -> None:
+    site.double.put(job("one", "running", job_type=HOSTILE, message=HOSTILE, progress=5))
+    page = await open_page(f"{site.url}/jobs?job=one")
+
+    await expect(page.get_by_test_id("job-item-one")).to_contain_text(HOSTILE)
+    await expect(page.get_by_test_id("job-metadata")).to_contain_text(HOSTILE)
+    assert await page.locator("img").count() == 0
+    assert await page.title() == "Jobs"
+
+
+async def test_refresh_reads_the_list_again(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one", "running", progress=10))
+    page = await open_page(f"{site.url}/jobs")
+    await expect(page.get_by_test_id("job-item-one")).to_contain_text("10%")
+    site.double.jobs["one"]["progress"] = 90  # a change the feed does not tell
+
+    await page.get_by_role("button", name="Refresh jobs").click()
+
+    await expect(page.get_by_test_id("job-item-one")).to_contain_text("90%")
+    await expect(page.get_by_role("button", name="Refresh jobs")).to_be_enabled()

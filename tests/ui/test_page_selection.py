@@ -1,0 +1,106 @@
+"""The URL holds the view: selecting, Back, reload, a shared link, a phone, the keyboard."""
+
+from __future__ import annotations
+
+from playwright.async_api import ViewportSize, expect
+from tests.ui.conftest import OpenPage, Site
+from tests.ui.contract_double import job
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+
+async def test_selecting_writes_the_url_and_back_returns_to_the_list(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one"))
+    page = await open_page(f"{site.url}/jobs")
+    await page.get_by_test_id("job-item-one").click()
+    await expect(page).to_have_url(f"{site.url}/jobs?job=one")
+    await expect(page.get_by_test_id("job-item-one")).to_have_attribute("aria-current", "true")
+
+    await page.go_back()
+
+    await expect(page).to_have_url(f"{site.url}/jobs")
+    await expect(page.get_by_test_id("job-detail-panel")).to_contain_text("Select a job")
+    await page.go_forward()
+    await expect(page.get_by_test_id("status-badge")).to_be_visible()
+
+
+async def test_reload_and_a_shared_link_restore_the_selection(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("a b&c/d", "running", progress=7))
+    page = await open_page(f"{site.url}/jobs")
+    await page.get_by_test_id("job-item-a b&c/d").click()
+    await expect(page.get_by_test_id("status-badge")).to_have_text("Running (7%)")
+
+    await page.reload()
+    await expect(page.get_by_test_id("status-badge")).to_have_text("Running (7%)")
+
+    other = await open_page(page.url)
+    await expect(other.get_by_test_id("status-badge")).to_have_text("Running (7%)")
+
+
+async def test_a_job_can_be_opened_before_any_script_has_run(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one", "running", progress=7))
+    await (await open_page(f"{site.url}/jobs")).close()  # the hub has read the list
+    page = await open_page(f"{site.url}/jobs", wait=False, java_script_enabled=False)
+
+    await page.get_by_role("link", name="Export").click()
+
+    await expect(page).to_have_url(f"{site.url}/jobs?job=one")
+
+
+async def test_enter_and_space_select_and_space_does_not_scroll(site: Site, open_page: OpenPage) -> None:
+    for number in range(40):
+        site.double.put(job(f"job-{number:02}", age=100 - number))
+    page = await open_page(f"{site.url}/jobs")
+    await page.get_by_test_id("job-item-job-39").focus()
+
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=2)).to_contain_text("#39")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Space")
+    await expect(page.get_by_role("heading", level=2)).to_contain_text("#38")
+
+    assert await page.locator("#list").evaluate("node => node.scrollTop") == 0
+
+
+async def test_on_a_phone_the_detail_takes_the_lists_place_and_gives_it_back(site: Site, open_page: OpenPage) -> None:
+    for number in range(40):
+        site.double.put(job(f"job-{number:02}", age=100 - number))
+    page = await open_page(f"{site.url}/jobs", viewport=PHONE)
+    card = page.get_by_test_id("job-item-job-05")
+    await card.scroll_into_view_if_needed()
+    scrolled = await page.locator("#list").evaluate("node => node.scrollTop")
+    assert scrolled > 0
+
+    await card.click()
+    await expect(page.get_by_role("heading", level=2)).to_contain_text("#05")
+    await expect(card).to_be_hidden()
+    await page.get_by_role("button", name="Back to the list").click()
+
+    await expect(card).to_be_visible()
+    await expect(card).to_be_focused()
+    await expect(page).to_have_url(f"{site.url}/jobs")
+    assert await page.locator("#list").evaluate("node => node.scrollTop") == scrolled
+
+
+async def test_a_shared_link_on_a_phone_has_a_way_to_the_list_too(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one"))
+    page = await open_page(f"{site.url}/jobs?job=one", viewport=PHONE)
+
+    await page.get_by_role("button", name="Back to the list").click()
+
+    await expect(page.get_by_test_id("job-item-one")).to_be_visible()
+    await expect(page).to_have_url(f"{site.url}/jobs")
+
+
+async def test_the_theme_goes_round_and_is_kept(site: Site, open_page: OpenPage) -> None:
+    page = await open_page(f"{site.url}/jobs", color_scheme="light")
+    root = page.locator("html")
+    await expect(root).to_have_attribute("data-theme", "light")
+
+    await page.get_by_role("button", name="Theme: system").click()
+    await page.get_by_role("button", name="Theme: light").click()
+    await expect(root).to_have_attribute("data-theme", "dark")
+    await page.reload()
+
+    await expect(root).to_have_attribute("data-theme", "dark")
+    await expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
