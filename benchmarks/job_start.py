@@ -25,7 +25,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.states import Scheduled
@@ -130,7 +130,7 @@ async def measure(api_url: str, prefect_api_url: str, count: int) -> str:
     """The table, as Markdown."""
     async with (
         httpx.AsyncClient(base_url=api_url, timeout=60) as api,
-        get_client(httpx_settings={"base_url": prefect_api_url}) as client,
+        PrefectClient(prefect_api_url) as client,
     ):
         ours = [await _by_the_api(api, client) for _ in range(count)]
         async with _plain_prefect(client, prefect_api_url) as deployment:

@@ -34,7 +34,7 @@ class NotInTime(AssertionError):
     """What was waited for did not come."""
 
 
-def eventually(look: Callable[[], T], *, within: float = 20.0, what: str = "") -> T:
+def eventually(look: Callable[[], T | None], *, within: float = 20.0, what: str = "") -> T:
     """The first true value that `look` returns; an assertion of its own counts as not yet.
 
     Raises:

@@ -3,9 +3,9 @@
 from collections.abc import Generator
 
 import pytest
-from tests.stack import Stack
 
-from tests.contract.runs import Runs, open_runs
+from contract.runs import Runs, open_runs
+from stack import Stack
 
 
 @pytest.fixture(scope="session")

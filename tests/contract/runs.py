@@ -3,13 +3,14 @@
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from prefect import flow
-from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import LogCreate
-from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled, State
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed, Crashed, Failed, Pending, Running, Scheduled
 
 
 @flow(name="contract")
@@ -65,7 +66,7 @@ class Runs:
                 name="prefect.flow_runs",
                 level=level,
                 message=message,
-                timestamp=start + timedelta(microseconds=100 * number),
+                timestamp=cast("Any", start + timedelta(microseconds=100 * number)),
                 flow_run_id=UUID(run_id),
             )
             for number, message in enumerate(messages)
@@ -76,5 +77,5 @@ class Runs:
 
 @contextmanager
 def open_runs(api_url: str) -> Generator[Runs]:
-    with get_client(httpx_settings={"base_url": api_url}, sync_client=True) as client:
+    with SyncPrefectClient(api_url) as client:
         yield Runs(client)

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 from prefect.states import Completed, Running
-from tests.stack import Stack
 
-from tests.contract.runs import Runs
+from contract.runs import Runs
+from stack import Stack
 
 
 class Told(NamedTuple):

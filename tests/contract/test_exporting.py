@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.stack import Stack, eventually
+
+from stack import Stack, eventually
 
 FILE = re.compile(r"/api/exports/events_export_\d{8}_\d{6}_[0-9a-f]{8}\.(csv|json|zip)")
 
@@ -20,7 +21,7 @@ def finished(api: httpx.Client, job_id: str) -> dict[str, Any]:
         job = api.get(f"/api/jobs/{job_id}").json()
         return job if job["status"] in ("completed", "failed") else None
 
-    return eventually(ended, f"export {job_id} ended", within=120)
+    return eventually(ended, what=f"export {job_id} ended", within=120)
 
 
 @pytest.mark.parametrize("format", ["csv", "json", "zip"])

@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 from prefect.states import Completed, Running, Scheduled
-from tests.stack import eventually
 
-from tests.contract.runs import Runs
+from contract.runs import Runs
+from stack import eventually
 
 JOB_FIELDS = {
     "job_id",
@@ -33,10 +33,10 @@ def job(api: httpx.Client, job_id: str, **expected: Any) -> dict[str, Any]:
 
     def right() -> dict[str, Any] | None:
         answer = api.get(f"/api/jobs/{job_id}")
-        found = answer.json() if answer.status_code == 200 else {}
+        found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
         return found if found and all(found[name] == value for name, value in expected.items()) else None
 
-    return eventually(right, f"job {job_id} shows {expected}")
+    return eventually(right, what=f"job {job_id} shows {expected}")
 
 
 def test_a_job_has_exactly_the_documented_fields_and_null_is_written(api: httpx.Client, runs: Runs) -> None:
@@ -121,8 +121,8 @@ def test_a_run_scheduled_for_later_is_no_job_until_it_is_due(api: httpx.Client, 
     assert later["job_id"] in listed
     assert run_id not in listed
     eventually(
-        lambda: run_id in {item["job_id"] for item in api.get("/api/jobs").json()["items"]} or None,
-        "the scheduled run is listed",
+        lambda: run_id in {item["job_id"] for item in api.get("/api/jobs").json()["items"]},
+        what="the scheduled run is listed",
     )
     assert datetime.now(UTC) >= due
 
@@ -228,7 +228,7 @@ def test_a_job_that_is_deleted_in_prefect_leaves_the_list(api: httpx.Client, run
     run_id = runs.started()
     job(api, run_id, status="running")
     runs.delete(run_id)
-    eventually(lambda: api.get(f"/api/jobs/{run_id}").status_code == 404 or None, "the deleted job is gone")
+    eventually(lambda: api.get(f"/api/jobs/{run_id}").status_code == 404, what="the deleted job is gone")
 
 
 def test_hostile_text_in_a_run_comes_back_as_it_is(api: httpx.Client, runs: Runs) -> None:

@@ -1,26 +1,26 @@
 """The seam to Prefect: what the adapter relies on holds for the shipped fake and for a real server alike."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID, uuid4
 
 import pytest
 from prefect import flow
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import LogCreate
 from prefect.events.clients import PrefectEventsClient
 from prefect.events.schemas.events import Event, Resource
-from prefect.states import Completed, Failed, Pending, Running, State
-from tests.stack import Stack
+from prefect.states import Completed, Failed, Pending, Running
 
 from prefect_jobs.gateway import PAGE, Gateway, NoDeployment, PrefectUnavailable, RunEvent
 from prefect_jobs.gateway.fake import FakePrefect, a_run
 from prefect_jobs.gateway.prefect import PrefectGateway
 from prefect_jobs.gateway.runs import PROGRESS_EVENT, PROGRESS_LABEL
+from stack import Stack
 
 STATES = {"PENDING": Pending, "RUNNING": Running, "COMPLETED": Completed, "FAILED": Failed}
 
@@ -76,8 +76,7 @@ class RealWorld:
         return str((await self.client.create_flow_run(seam, state=Pending())).id)
 
     async def move(self, run_id: str, state_type: str, message: str | None = None) -> None:
-        state: State[Any] = STATES[state_type](message=message)
-        await self.client.set_flow_run_state(UUID(run_id), state)
+        await self.client.set_flow_run_state(UUID(run_id), STATES[state_type](message=message))
 
     async def report(self, run_id: str, percent: int) -> None:
         payload = {"percent": percent, "message": None, "attempt": 1, "at": datetime.now(UTC).isoformat()}
@@ -90,7 +89,7 @@ class RealWorld:
                 name="seam",
                 level=20,
                 message=message,
-                timestamp=timestamp or datetime.now(UTC),
+                timestamp=cast("Any", timestamp or datetime.now(UTC)),
                 flow_run_id=UUID(run_id),
             )
             for message in messages
@@ -104,7 +103,7 @@ class RealWorld:
 @asynccontextmanager
 async def real_world(api_url: str) -> AsyncGenerator[RealWorld]:
     async with (
-        get_client(httpx_settings={"base_url": api_url}) as client,
+        PrefectClient(api_url) as client,
         PrefectEventsClient(api_url=api_url) as events,
         PrefectGateway.connect(api_url) as gateway,
     ):
@@ -195,7 +194,7 @@ async def test_log_lines_come_by_time_from_a_time_on_in_pages(world: World) -> N
     assert await world.gateway.read_logs("no-uuid-at-all", after=None, offset=0) == []
 
 
-async def _next(events: Any, matches: Any) -> RunEvent:
+async def _next(events: AsyncIterator[RunEvent], matches: Callable[[RunEvent], bool]) -> RunEvent:
     async with asyncio.timeout(20):
         async for event in events:
             if matches(event):
@@ -245,9 +244,12 @@ async def test_a_server_that_is_not_there_is_unavailable() -> None:
                 pass
 
 
-async def test_the_label_of_a_run_carries_its_progress(world: World) -> None:
-    if not isinstance(world, RealWorld):
-        pytest.skip("labels are a matter of the real server")
+async def test_the_label_of_a_real_run_carries_its_progress(stack: Stack) -> None:
+    async with real_world(stack.prefect_api_url) as world:
+        await _check_label(world)
+
+
+async def _check_label(world: RealWorld) -> None:
     run_id = await world.new_run()
     await world.move(run_id, "RUNNING")
     text = '{"percent": 40, "message": "from the label", "attempt": 1, "at": "2026-03-04T08:15:00.000001+00:00"}'

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.stack import Stack, eventually
+from stack import Stack, eventually
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"<!-- tested: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)
@@ -25,7 +25,9 @@ def run(command: list[str], stack: Stack, folder: Path) -> str:
         "PREFECT_API_URL": stack.prefect_api_url,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -60,4 +62,4 @@ def test_the_job_type_of_the_readme_becomes_a_job_with_its_result(
         found = api.get("/api/jobs", params={"job_type": "thumbnails", "status": "completed"}).json()["items"]
         return found[0] if found else None
 
-    assert eventually(completed, "the job of the README is completed")["result"] == {"pictures": 5}
+    assert eventually(completed, what="the job of the README is completed")["result"] == {"pictures": 5}

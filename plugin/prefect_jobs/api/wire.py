@@ -22,18 +22,20 @@ def with_z(moment: datetime) -> str:
     return with_offset(moment).removesuffix("+00:00") + "Z"
 
 
-def _assume_utc(value: object) -> object:
-    """A time without an offset is UTC (contract 15.5)."""
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value.strip())
-        except ValueError:
-            return value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return value
+def _iso_time(value: object) -> object:
+    """Read ISO 8601 text; a time without an offset is UTC (contract 15.5). Pydantic alone would take numbers too."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("Input should be an ISO 8601 date-time as text")
+    try:
+        moment = datetime.fromisoformat(value.strip())
+    except ValueError as error:
+        raise ValueError("Input should be an ISO 8601 date-time") from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
-RequestTime = Annotated[AwareDatetime, BeforeValidator(_assume_utc)]
+RequestTime = Annotated[AwareDatetime, BeforeValidator(_iso_time)]
 """Any ISO 8601 time; without an offset it is UTC."""
 
 OffsetTime = Annotated[datetime, PlainSerializer(with_offset, return_type=str)]

@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 from uuid import UUID, uuid4
 
 import httpx
-from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.context import SettingsContext, get_settings_context
 from prefect.events import Event
@@ -86,8 +86,13 @@ class PrefectGateway:
     @asynccontextmanager
     async def connect(cls, api_url: str) -> AsyncGenerator[Self]:
         """A gateway to the server at this address. The server need not be up yet."""
-        # The version check would make every start fail while the server is still on its way up.
-        async with get_client(httpx_settings={"base_url": api_url}, sync_client=False) as client:
+        api = get_current_settings().api
+        # Not `get_client`: without an address in Prefect's settings it would start a server of its own.
+        async with PrefectClient(
+            api_url,
+            api_key=api.key.get_secret_value() if api.key else None,
+            auth_string=api.auth_string.get_secret_value() if api.auth_string else None,
+        ) as client:
             yield cls(client, api_url)
 
     async def _ask(self, method: str, path: str, *, patient: bool = False, **options: Any) -> Any:
