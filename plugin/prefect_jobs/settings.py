@@ -44,6 +44,12 @@ class Settings(BaseSettings):
         return value.split() if isinstance(value, str) else value
 
     @property
+    def address(self) -> str:
+        """Where this machine finds the API and the page: ``http://127.0.0.1:8000``."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
     def data_path(self) -> Path:
         """The data folder as an absolute path."""
         return self.data_dir.expanduser().resolve()

@@ -7,7 +7,7 @@ import typer
 from prefect_jobs.cli.refusals import Refusal, refusing, refusing_missing_parts
 
 # Seconds that open requests and sockets get when the server stops.
-GRACE = 4
+GRACE = 2
 
 
 def serve(
