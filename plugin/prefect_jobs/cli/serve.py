@@ -32,12 +32,15 @@ def serve(
         import uvicorn
         from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+        from prefect_jobs_ui import mount_page
+
         from prefect_jobs.api.app import create_app
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
 
     with refusing(PrefectUnreachable, ArgumentError, SQLAlchemyError):
         reachable_prefect()
         app = create_app(settings)
+    mount_page(app, api_url=settings.address, allowed_origins=settings.allowed_origins)
     server = uvicorn.Server(
         uvicorn.Config(
             app,
