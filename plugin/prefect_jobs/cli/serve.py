@@ -32,10 +32,9 @@ def serve(
         import uvicorn
         from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-        from prefect_jobs_ui import mount_page
-
         from prefect_jobs.api.app import create_app
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
+        from prefect_jobs_ui import mount_page
 
     with refusing(PrefectUnreachable, ArgumentError, SQLAlchemyError):
         reachable_prefect()
