@@ -1,4 +1,4 @@
-"""The page in Chromium. Each test has a server of its own, on the test's own event loop, in front of a contract double."""
+"""The page in Chromium. Each test has a server of its own, on its own event loop, in front of a contract double."""
 
 from __future__ import annotations
 
@@ -125,8 +125,9 @@ async def open_page(browser: Browser) -> AsyncGenerator[OpenPage]:
     troubles: list[str] = []
     async with contextlib.AsyncExitStack() as contexts:
 
-        async def open_one(url: str, *, wait: bool = True, **options: Any) -> Page:
-            context = await browser.new_context(**{"viewport": DESKTOP, **options})
+        async def open_one(url: str, *, wait: bool = True, **chosen: Any) -> Page:
+            options: dict[str, Any] = {"viewport": DESKTOP, **chosen}
+            context = await browser.new_context(**options)
             contexts.push_async_callback(context.close)
             page = await context.new_page()
 

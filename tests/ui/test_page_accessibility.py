@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.async_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from playwright.async_api import Page, ViewportSize, expect
 from tests.ui.conftest import DESKTOP, OpenPage, Site
 from tests.ui.contract_double import job
@@ -29,7 +29,8 @@ def _fill(site: Site) -> None:
 async def _assert_accessible(page: Page) -> None:
     # Colours that fade in are not yet what they will be.
     await page.add_style_tag(content="*, *::before { animation: none !important; transition: none !important; }")
-    results: Any = await Axe().run(page)
+    axe: Any = Axe()
+    results = await axe.run(page)
     violations = [
         (violation["id"], [node["html"][:200] for node in violation["nodes"]])
         for violation in results.response["violations"]

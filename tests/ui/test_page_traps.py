@@ -126,20 +126,20 @@ async def test_the_drawn_rows_look_like_the_first_rows(site: Site, open_page: Op
     site.double.put(job("job-1", "running", progress=40, message="Half", job_type="batch_audit"))
     site.double.put(job("job-2", "failed", state="cancelled", age=4000))
     site.double.put(job("job-3", "pending", job_type="a-flow-of-somebody", age=100_000))
-    read = """() => [...document.querySelectorAll('.card')].map((card) => [
-        card.innerText.replace(/\\s+/g, ' '), ...['top', 'left', 'width', 'height'].map((side) => Math.round(card.getBoundingClientRect()[side]))])"""
+    read = """() => [...document.querySelectorAll('.card, .card > :not(.card-icon)')].map((node) => {
+        const {top, left, width, height} = node.getBoundingClientRect()
+        return [node.textContent.replace(/\\s+/g, ''), ...[top, left, width, height].map(Math.round)]
+    })"""
     drawn_page = await open_page(f"{site.url}/jobs")
     await expect(drawn_page.get_by_test_id("job-item-job-3")).to_be_visible()
     drawn = await drawn_page.evaluate(read)
-    first_page = await open_page("about:blank", wait=False)
-    await first_page.route("**/bokeh.min.js*", lambda route: route.abort())
-    await first_page.goto(f"{site.url}/jobs", wait_until="commit")
+    first_page = await open_page(f"{site.url}/jobs", wait=False, java_script_enabled=False)
     await expect(first_page.locator(".card")).to_have_count(3)
 
     first = await first_page.evaluate(read)
 
     assert first == drawn
-    assert len(first) == 3
+    assert len(first) > 3
 
 
 async def test_panels_component_route_serves_the_pages_files_and_nothing_else(site: Site) -> None:

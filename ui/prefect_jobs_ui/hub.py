@@ -51,6 +51,10 @@ class Listener(Protocol):
         """The newest jobs were read again: `hub.page` or `hub.failure` is new."""
         ...
 
+    def on_rebuilt(self) -> None:
+        """The index begins anew: nothing known before counts, versions and line numbers included."""
+        ...
+
     def on_total(self) -> None:
         """`hub.page.total` is new."""
         ...
@@ -139,6 +143,9 @@ class Hub:
             self._version = event.version
         if event.kind == "status":
             self._set_health(health_of(event.data))
+        if event.kind == "reset":
+            for listener in tuple(self._listeners):
+                listener.on_rebuilt()
         if event.kind == "reset" or self._window is None:
             await self.reload()
         if event.kind == "job":

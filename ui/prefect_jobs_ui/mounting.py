@@ -95,6 +95,8 @@ def _open_session(hub: Hub, path: str) -> None:
     session = PageSession(hub)
     document: Any = panel.state.curdoc
     config: Any = panel.config
+    # Panel counts `../` from the path as it arrived, prefix included; the page's statics are always its neighbours.
+    panel.state.rel_path = ""
     with config.set(browser_info=False):  # three more models that nobody reads
         for part in (session.toolbar, session.list, session.detail):
             part.server_doc(document, "Jobs", location=False)

@@ -62,6 +62,11 @@ class PageSession:
         if self._selected is not None:
             self._spawn(self._load_detail(self._selected))
 
+    def on_rebuilt(self) -> None:
+        """Forget what was shown; the newest jobs come next."""
+        self._window = None
+        self.detail.param.update(phase="none" if self._selected is None else "loading", job=None)
+
     def on_total(self) -> None:
         """Show the new total."""
         self._show_counts()

@@ -18,14 +18,15 @@ const Row = ({label, testid, children}) => html`<div class="row" data-testid=${t
 
 function Metadata({job, now}) {
   const ended = ENDED.includes(job.status)
-  return html`<dl class="panel metadata" data-testid="job-metadata">
+  return html`<div class="panel" data-testid="job-metadata"><dl class="metadata">
     <${Row} label="Type"><span data-testid="job-type">${typeLabel(job.job_type)}</span><//>
     <${Row} label="Created"><${Icon} name="clock" /><${Time} time=${job.created_at} now=${now} /><//>
     <${Row} label="Started">${job.started_at ? html`<${Time} time=${job.started_at} now=${now} />` : html`<em>Not started</em>`}<//>
     ${ended && job.completed_at && html`<${Row} label="Completed"><${Time} time=${job.completed_at} now=${now} /><//>`}
     ${ended && job.completed_at && job.started_at && html`<${Row} label="Duration">${duration(job.started_at, job.completed_at)}<//>`}
-    ${job.message && html`<div class="message" data-testid="message-section"><${Row} label="Status">${job.message}<//></div>`}
-  </dl>`
+    </dl>
+    ${job.message && html`<dl class="message" data-testid="message-section"><${Row} label="Status">${job.message}<//></dl>`}
+  </div>`
 }
 
 function Header({job}) {
@@ -90,7 +91,7 @@ function JobDetail({model}) {
     // On a phone the detail takes the list's place: the focus goes along, and back to the card afterwards.
     if (!matchMedia("(max-width: 767px)").matches || selected === null) return undefined
     panel.current.focus()
-    return () => document.querySelector(`[data-testid="job-item-${CSS.escape(selected)}"]`)?.focus()
+    return () => document.querySelector(`[data-testid="job-item-${CSS.escape(selected)}"]`)?.focus({preventScroll: true})
   }, [selected])
   let body
   if (selected === null) body = html`<div class="nothing"><${Icon} name="document" /><p>Select a job to view details</p></div>`
