@@ -1,0 +1,110 @@
+"""The page's side of the wire: lists, jobs, the feed, and every way to fail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from prefect_jobs_ui.adapter import Adapter, AdapterUnavailable, FeedEvent, JobMissing
+from prefect_jobs_ui.event_stream import ServerSentEvent, read_events
+
+
+def adapter(answer: Callable[[httpx.Request], httpx.Response]) -> Adapter:
+    return Adapter(httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://api"))
+
+
+async def _lines(text: str) -> AsyncIterator[str]:
+    for line in text.split("\n"):
+        yield line
+
+
+async def test_a_list_is_asked_by_limit_and_offset_and_counted() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"items": [{"job_id": "one"}], "pagination": {"total": 7}})
+
+    page = await adapter(answer).list_jobs(limit=50, offset=100)
+
+    assert asked == ["http://api/api/jobs?limit=50&offset=100"]
+    assert (page.jobs, page.total) == (({"job_id": "one"},), 7)
+
+
+async def test_an_id_is_one_segment_of_the_path_whatever_it_holds() -> None:
+    asked: list[bytes] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.raw_path)
+        return httpx.Response(200, json={})
+
+    await adapter(answer).job("../stats?x#y")
+
+    assert asked == [b"/api/jobs/..%2Fstats%3Fx%23y"]
+
+
+async def test_a_job_that_is_not_there_is_missing_and_not_an_outage() -> None:
+    with pytest.raises(JobMissing):
+        await adapter(lambda _request: httpx.Response(404, json={"detail": "No job"})).job("one")
+
+
+def _answers(**answer: Any) -> Callable[[httpx.Request], httpx.Response]:
+    return lambda request: httpx.Response(answer.pop("status", 200), request=request, **answer)
+
+
+def _refuse(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused", request=request)
+
+
+def _wait(request: httpx.Request) -> httpx.Response:
+    raise httpx.ReadTimeout("slow", request=request)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (_answers(status=500), "answered 500"),
+        (_answers(text="<html>"), "unreadable"),
+        (_answers(json={"data": []}), "unreadable"),
+        (_refuse, "cannot be reached"),
+        (_wait, "in time"),
+    ],
+)
+async def test_every_failure_is_an_outage_with_a_sentence(
+    answer: Callable[[httpx.Request], httpx.Response], said: str
+) -> None:
+    with pytest.raises(AdapterUnavailable, match=said):
+        await adapter(answer).list_jobs(limit=1)
+
+
+async def test_the_feed_gives_known_events_with_the_version_to_resume_at() -> None:
+    stream = (
+        ': comment\n\nevent: status\ndata: {"prefect":"up","version":4}\n\nevent: job\nid: 5\ndata: {"job_id":"a"}\n\n'
+        'event: novelty\ndata: {}\n\nevent: deleted\nid: 6\ndata: {"job_id":"a"}\n\nevent: job\nid: 7\ndata: {"cut'
+    )
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, text=stream)
+
+    events = [event async for event in adapter(answer).changes(3)]
+
+    assert asked == ["http://api/api/jobs/changes?after=3"]
+    assert events == [
+        FeedEvent("status", {"prefect": "up", "version": 4}, 4),
+        FeedEvent("job", {"job_id": "a"}, 5),
+        FeedEvent("deleted", {"job_id": "a"}, 6),
+    ]
+
+
+async def test_lines_join_into_events_as_the_standard_says() -> None:
+    text = "data: two\ndata: lines\n\n:keep\n\nid:9\nevent:x\ndata:tight\n\ndata: cut off"
+
+    assert [event async for event in read_events(_lines(text))] == [
+        ServerSentEvent("message", "two\nlines"),
+        ServerSentEvent("x", "tight", "9"),
+    ]

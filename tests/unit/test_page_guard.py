@@ -1,0 +1,55 @@
+"""Who may open the page's socket."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.types import Message, Receive, Scope, Send
+
+from prefect_jobs_ui.guard import PageGuard
+
+
+async def opens(path: str = "/jobs/ws", *, root_path: str = "", **headers: str) -> bool:
+    passed: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        passed.append(scope["path"])
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    guard = PageGuard(app, path="/jobs", components="/components/x/", allowed_origins=["https://ops.example.org/"])
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await guard({"type": "websocket", "path": path, "root_path": root_path, "headers": raw}, receive, send)
+    assert passed or sent == [{"type": "websocket.close", "code": 1008}]
+    return bool(passed)
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "allowed"),
+    [
+        ("http://localhost:8000", "localhost:8000", True),
+        ("https://Jobs.Example.org", "jobs.example.org", True),
+        ("https://ops.example.org", "inner:8000", True),
+        ("http://localhost:8001", "localhost:8000", False),
+        ("http://localhost:8000.evil.example", "localhost:8000", False),
+        ("https://evil.example", "localhost:8000", False),
+        ("null", "localhost:8000", False),
+        ("", "localhost:8000", False),
+        ("", "", False),
+    ],
+)
+async def test_only_the_own_host_and_the_allowed_origins_open_the_socket(origin: str, host: str, allowed: bool) -> None:
+    assert await opens(origin=origin, host=host) is allowed
+
+
+async def test_under_a_prefix_the_socket_is_guarded_as_well() -> None:
+    assert not await opens("/ops/jobs/ws", root_path="/ops", origin="https://evil.example", host="h")
+
+
+async def test_other_sockets_are_not_the_guards_business() -> None:
+    assert await opens("/ws/system", origin="https://evil.example", host="h")
