@@ -1,4 +1,4 @@
-"""The feed keeps the index true, whatever happens to the events. Against the shipped fake; nobody waits by the clock."""
+"""The feed keeps the index true, whatever happens to the events: against the shipped fake."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
