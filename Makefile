@@ -52,7 +52,7 @@ chromium:
 
 .PHONY: bench
 bench: setup  ## measure, and write the tables of docs/benchmarks.md
-	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	$(BIN)/python -m benchmarks
 
 .PHONY: lock
 lock:  ## write requirements.txt anew from pyproject.toml (needs uv)
