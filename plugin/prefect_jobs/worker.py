@@ -2,20 +2,24 @@
 run (a supervisor, one that works out where the code is, and the flow), which costs seconds; ours knows where the code
 of its deployments is and starts the flow at once.
 
-How a run is started is ``JobConfiguration`` and nothing else. Stopping the worker stops its running jobs: each gets
-SIGTERM and has ``GRACE`` seconds to say so to Prefect (its run becomes Crashed), then it is killed.
+How a run is started is ``JobConfiguration`` and nothing else. Stopping the worker stops its running jobs, whose runs
+become Crashed: each gets SIGTERM and ``GRACE`` seconds to say so itself, then it is killed and the worker says so.
 """
 
 import asyncio
 import os
 import signal
 import socket
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
+import httpx
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
+from prefect.logging import get_logger
 from prefect.utilities.processutils import command_to_string, get_sys_executable
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker
 
@@ -23,12 +27,18 @@ from prefect_jobs import shipped
 from prefect_jobs.declarations import read_declarations
 from prefect_jobs.deployments import register
 from prefect_jobs.notify import ReadyNotice
+from prefect_jobs.processes import adopt_orphans, children, kill, kill_descendants
 from prefect_jobs.settings import Settings
 
 if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 FLOW_ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
+GRACE = 3.5  # seconds for a job to end by itself
+REPORT = 1.5  # seconds to write the state of a killed one
+
+logger = get_logger("prefect_jobs.worker")
+
 ENGINE = (get_sys_executable(), "-m", "prefect.engine")
 
 
@@ -56,18 +66,62 @@ def _finds_flows(pull_steps: list[dict[str, Any]] | None) -> bool:
 
 
 class JobWorker(ProcessWorker):
-    """Prefect's process worker with our way to start a run."""
+    """Prefect's process worker with our way to start a run, to bear an outage, and to stop."""
 
     type: ClassVar[str] = "process"
     job_configuration = JobConfiguration
+    taking_runs = True
 
     @classmethod
     def __dispatch_key__(cls) -> str:
         return "prefect-jobs"  # its own name in Prefect's registry, although it serves pools of type `process`
 
+    async def get_and_submit_flow_runs(self) -> list[FlowRun]:
+        """Look for due runs and start them.
+
+        Prefect's worker gives up, and kills its jobs, when the server is away for half a minute. This one looks again.
+        """
+        if not self.taking_runs:
+            return []
+        with _bearing_an_outage():
+            return await super().get_and_submit_flow_runs()
+        return []
+
+    async def sync_with_backend(self) -> None:
+        """Tell the server that this worker lives."""
+        with _bearing_an_outage():
+            await super().sync_with_backend()
+
+    async def stop_jobs(self) -> None:
+        """Take no new run and end the running ones, each with its state on the server where that can be reached."""
+        self.taking_runs = False
+        me, asked = os.getpid(), set[int]()
+        clock = asyncio.get_running_loop().time
+        kill_at = clock() + GRACE
+        # A slot is given back once its process has ended and its state is written.
+        while self.limiter.borrowed_tokens and clock() < kill_at + REPORT:
+            signum = signal.SIGTERM if clock() < kill_at else signal.SIGKILL
+            for pid in children(me):
+                if signum is signal.SIGKILL or pid not in asked:
+                    kill(pid, signum)
+                    asked.add(pid)
+            await asyncio.sleep(0.05)
+
+
+@contextmanager
+def _bearing_an_outage() -> Generator[None]:
+    try:
+        yield
+    except httpx.TransportError as error:
+        logger.warning("Prefect does not answer (%s); looking again", type(error).__name__)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise
+        logger.warning("Prefect answered %d; looking again", error.response.status_code)
+
 
 async def work(settings: Settings, *, limit: int, name: str | None = None) -> None:
-    """Register the deployments, then execute runs until SIGTERM or SIGINT.
+    """Register the deployments, then execute runs until SIGTERM or SIGINT. Leaves no process behind.
 
     Args:
         settings: names the work pool.
@@ -79,13 +133,9 @@ async def work(settings: Settings, *, limit: int, name: str | None = None) -> No
     """
     ready = ReadyNotice()
     folder = shipped.root()
+    declarations = read_declarations(folder / shipped.DECLARATIONS)
     async with get_client() as client:
-        written = await register(
-            client,
-            read_declarations(folder / shipped.DECLARATIONS),
-            folder=folder,
-            work_pool=settings.work_pool,
-        )
+        written = await register(client, declarations, folder=folder, work_pool=settings.work_pool)
     for deployment in written:
         print(f"Registered deployment {deployment}", flush=True)
     worker = JobWorker(
@@ -99,9 +149,19 @@ async def work(settings: Settings, *, limit: int, name: str | None = None) -> No
         print(message, flush=True)
         ready.send()
 
-    serving = asyncio.create_task(worker.start(printer=started))
-    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signum, serving.cancel)
-    with suppress(asyncio.CancelledError):
-        await serving
+        asyncio.get_running_loop().add_signal_handler(signum, stop.set)
+    adopt_orphans()
+    serving = asyncio.create_task(worker.start(printer=started))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if worker.is_setup:
+            await worker.stop_jobs()
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+    finally:
+        stopping.cancel()
+        kill_descendants(os.getpid())

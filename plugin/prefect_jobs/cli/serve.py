@@ -1,10 +1,13 @@
 """`prefect-jobs serve`: the adapter and the page."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from prefect_jobs.cli.refusals import Refusal, refusing, refusing_missing_parts
+
+if TYPE_CHECKING:
+    import socket
 
 # Seconds that open requests and sockets get when the server stops.
 GRACE = 2
@@ -32,7 +35,7 @@ def serve(
         import uvicorn
         from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-        from prefect_jobs.api.app import create_app
+        from prefect_jobs.api.app import create_app, end_streams
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
         from prefect_jobs_ui import mount_page
 
@@ -40,7 +43,13 @@ def serve(
         reachable_prefect()
         app = create_app(settings)
     mount_page(app, api_url=settings.address, allowed_origins=settings.allowed_origins)
-    server = uvicorn.Server(
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
+            end_streams(app)
+            await super().shutdown(sockets)
+
+    server = Server(
         uvicorn.Config(
             app,
             host=settings.host,

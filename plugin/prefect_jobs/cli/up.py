@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from prefect_jobs.supervisor import ChildSpec
 
 LOOPBACK = "127.0.0.1"
+WORKER_STOPS_WITHIN = 5.5  # seconds: a little more than it gives its jobs
 OWN = (sys.executable, "-m", "prefect_jobs.cli")
 
 
@@ -97,11 +98,11 @@ def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) ->
         environment |= {**own, API_URL: prefect_api}
         server = ("-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(prefect_port))
         ready = AnswersHttp(f"{prefect_api}/health")
-        stages.append([ChildSpec("prefect", (sys.executable, *server), ready, environment)])
+        stages.append([ChildSpec("prefect", (sys.executable, *server), ready, environment, stop_seconds=3)])
     stages.append(
         [
             ChildSpec("serve", (*OWN, "serve"), AnswersHttp(f"{_address(settings)}/readyz"), environment),
-            ChildSpec("work", (*OWN, "work"), SaysReady(), environment),
+            ChildSpec("work", (*OWN, "work"), SaysReady(), environment, stop_seconds=WORKER_STOPS_WITHIN),
         ]
     )
     return stages

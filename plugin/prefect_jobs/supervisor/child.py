@@ -10,9 +10,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from prefect_jobs.processes import kill
 from prefect_jobs.supervisor import leash
 from prefect_jobs.supervisor.console import Console
-from prefect_jobs.supervisor.processes import kill
 from prefect_jobs.supervisor.readiness import AnswersHttp, SaysReady
 
 LEASH = (sys.executable, "-IS", str(Path(leash.__file__)))

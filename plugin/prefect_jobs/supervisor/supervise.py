@@ -9,14 +9,17 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
+from prefect_jobs.processes import adopt_orphans, children, kill, kill_descendants
 from prefect_jobs.supervisor.child import Child, ChildSpec
 from prefect_jobs.supervisor.console import Console
-from prefect_jobs.supervisor.processes import adopt_orphans, kill_descendants
 
 READY_WITHIN = 150.0  # seconds: a first start on a slow disk creates Prefect's database
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
+ORPHANS_END_WITHIN = 1.5
+LOOK_EVERY = 0.05
 STEADY_AFTER = 60.0  # seconds of life after which a death is no longer "in a row"
 
 
@@ -96,14 +99,14 @@ class Supervisor:
 
     async def _keep(self, child: Child) -> None:
         """Start a child again whenever it dies."""
-        clock = asyncio.get_running_loop().time
         pause = FIRST_PAUSE
         while True:
-            born = clock()
+            born = self._clock()
             code = await child.wait()
-            if clock() - born > STEADY_AFTER:
+            if self._clock() - born > STEADY_AFTER:
                 pause = FIRST_PAUSE
             self._console.line(child.spec.name, f"{_how_it_ended(code)}; starting it again in {pause:g} s")
+            await self._end_orphans()
             await child.end()
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -123,6 +126,28 @@ class Supervisor:
         for stage in reversed(self._stages):
             present = [self._children[spec.name] for spec in stage if spec.name in self._children]
             await asyncio.gather(*(child.stop() for child in present))
+            await self._end_orphans()
+
+    async def _end_orphans(self) -> None:
+        """End what children that died left behind: jobs, which get a moment to tell Prefect what became of them."""
+        kill_at = self._clock() + ORPHANS_END_WITHIN
+        asked: set[int] = set()
+        while orphans := self._orphans():
+            late = self._clock() > kill_at
+            for pid in orphans if late else orphans - asked:
+                kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+            asked |= orphans
+            await asyncio.sleep(LOOK_EVERY)
+        for pid in asked:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222  WNOHANG: it does not wait
+
+    def _orphans(self) -> set[int]:
+        return set(children(os.getpid())) - {child.pid for child in self._children.values()}
+
+    @staticmethod
+    def _clock() -> float:
+        return asyncio.get_running_loop().time()
 
 
 async def _first(work: Awaitable[object], alarm: Awaitable[object]) -> None:

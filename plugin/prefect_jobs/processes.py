@@ -15,6 +15,7 @@ from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")
+GONE = "ZX"  # states of a process that ended but was not taken leave of
 
 
 def adopt_orphans() -> None:
@@ -25,17 +26,22 @@ def adopt_orphans() -> None:
 
 def descendants(pid: int) -> list[int]:
     """The living processes below a process, parents first."""
-    children: dict[int, list[int]] = defaultdict(list)
+    below: dict[int, list[int]] = defaultdict(list)
     for process, (parent, state) in _processes().items():
-        if state not in "ZX":
-            children[parent].append(process)
+        if state not in GONE:
+            below[parent].append(process)
     found: list[int] = []
     todo = [pid]
     while todo:
-        below = children[todo.pop()]
-        found += below
-        todo += below
+        next_ones = below[todo.pop()]
+        found += next_ones
+        todo += next_ones
     return found
+
+
+def children(pid: int) -> list[int]:
+    """The living processes that a process is the parent of."""
+    return [process for process, (parent, state) in _processes().items() if parent == pid and state not in GONE]
 
 
 def kill_descendants(pid: int) -> list[int]:
