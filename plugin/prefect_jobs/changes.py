@@ -22,6 +22,13 @@ class ChangeHub:
         self._ring: deque[Change] = deque(maxlen=RING)
         self._forgotten = version
         self._news = asyncio.Event()
+        self.closed = False
+        """Whether the server stops: readers end instead of waiting for more."""
+
+    def close(self) -> None:
+        """Let every reader come to its end."""
+        self.closed = True
+        self.wake()
 
     @property
     def version(self) -> int:

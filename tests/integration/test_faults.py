@@ -1,6 +1,7 @@
 """Processes die in the middle of jobs, for real. Afterwards everything is right again by itself."""
 
 import json
+import signal
 import subprocess
 import sys
 import textwrap
@@ -15,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from contract.runs import open_runs
-from stack import Stack, eventually
+from stack import Stack, eventually, free_port
 
 # Half of its lines, a pause until it is told to go on, the other half.
 JOB = textwrap.dedent(
@@ -45,12 +46,12 @@ LINES = 200
 @contextmanager
 def halfway(stack: Stack, folder: Path) -> Generator[tuple[subprocess.Popen[bytes], Path]]:
     """A real flow process that stands still in its middle until the file appears."""
-    script, signal = folder / "halfway.py", folder / "go-on"
+    script, go_on = folder / "halfway.py", folder / "go-on"
     script.write_text(JOB)
-    command = [sys.executable, str(script), str(LINES), str(signal)]
+    command = [sys.executable, str(script), str(LINES), str(go_on)]
     with subprocess.Popen(command, env=stack.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as flow:
         try:
-            yield flow, signal
+            yield flow, go_on
         finally:
             flow.kill()
 
@@ -75,7 +76,7 @@ def expected_lines(count: int = LINES) -> list[str]:
 def test_an_adapter_that_dies_in_the_middle_of_a_job_loses_nothing(
     stack: Stack, api: httpx.Client, tmp_path: Path
 ) -> None:
-    with halfway(stack, tmp_path) as (flow, signal):
+    with halfway(stack, tmp_path) as (flow, go_on):
         job = the_job(api, status="running", progress=50)
         seen: list[int] = []
         socket_url = stack.api_url.replace("http", "ws", 1) + f"/ws/jobs/{job['job_id']}/logs"
@@ -90,7 +91,7 @@ def test_an_adapter_that_dies_in_the_middle_of_a_job_loses_nothing(
         eventually(lambda: len(own_lines(api, job["job_id"])) == LINES // 2, what="the first half of the log")
         view(LINES // 2)
         stack.kill("serve")
-        signal.touch()
+        go_on.touch()
         assert flow.wait(60) == 0
         stack.wait_ready()
         done = the_job(api, status="completed")
@@ -137,3 +138,26 @@ def test_viewers_of_a_dying_adapter_are_told_by_a_closed_socket(stack: Stack) ->
         except ConnectionClosed:
             pass
     stack.wait_ready()
+
+
+def test_a_server_that_is_stopped_ends_its_streams_and_says_nothing_of_it(stack: Stack, tmp_path: Path) -> None:
+    """An open change feed held the server up until its grace was over, and left a traceback for each reader."""
+    port = free_port()
+    environment = stack.environment | {"PREFECT_JOBS_DATA_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "prefect_jobs.cli", "serve", f"--port={port}"]
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as serve:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            eventually(lambda: httpx.get(f"{url}/readyz").status_code == 200, within=60)
+            with httpx.stream("GET", f"{url}/api/jobs/changes", timeout=30) as feed:
+                lines = feed.iter_lines()
+                assert next(lines) == "event: status"
+                serve.terminate()
+                assert [line for line in lines if line.startswith("event:")] == []
+            assert serve.wait(10) in (0, -signal.SIGTERM)
+            assert serve.stdout is not None
+            assert serve.stdout.read() == ""
+        finally:
+            serve.kill()

@@ -18,6 +18,11 @@ from prefect_jobs.log_tail import TailPace
 from prefect_jobs.settings import Settings
 
 
+def end_streams(app: FastAPI) -> None:
+    """Let the endless answers of a running application end: a server that stops would wait for them."""
+    app.state.adapter.hub.close()
+
+
 def create_app(
     settings: Settings,
     gateway: AbstractAsyncContextManager[Gateway] | None = None,

@@ -38,11 +38,11 @@ class ChangeReader:
         self._at = after
 
     async def events(self) -> AsyncIterator[ServerSentEvent]:
-        """Every event from this place on, for ever."""
+        """Every event from this place on, until the server stops."""
         loop = asyncio.get_running_loop()
         told: dict[str, Any] = {}
         due = 0.0
-        while True:
+        while not self._adapter.hub.closed:
             changes = await self._next()
             if changes is None:
                 # What this reader knows is too old, or from another index: it must read everything again.
