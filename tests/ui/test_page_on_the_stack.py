@@ -1,0 +1,78 @@
+"""The page in front of the real parts: Prefect, worker, adapter."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+import websockets
+from playwright.async_api import Page, expect
+from tests.ui.conftest import OpenPage
+
+from stack import Stack
+
+# Importing Prefect in the run's process takes seconds, on a busy machine many.
+WITHIN = 60_000
+
+
+async def _export(stack: Stack) -> str:
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=30, trust_env=False) as client:
+        answer = await client.post("/api/events/export", json={"format": "csv"})
+    assert answer.status_code == 202
+    return answer.json()["job_id"]
+
+
+async def _lines_of(stack: Stack, job_id: str) -> list[str]:
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=30, trust_env=False) as client:
+        answer = await client.get(f"/api/jobs/{job_id}/logs", params={"limit": 10_000})
+    return [line["message"] for line in answer.json()["logs"]]
+
+
+async def _shown_lines(page: Page) -> list[str]:
+    return [text or "" for text in await page.locator(".line-message").all_text_contents()]
+
+
+@pytest.mark.timeout(240)
+async def test_an_export_is_watched_from_its_card_to_its_file(stack: Stack, open_page: OpenPage) -> None:
+    page = await open_page(stack.page_url)
+
+    job_id = await _export(stack)
+    card = page.get_by_test_id(f"job-item-{job_id}")
+    await expect(card).to_be_visible()
+    await expect(card).to_contain_text("Export")
+    await card.click()
+    await expect(page.get_by_role("heading", level=2)).to_contain_text(f"Export {job_id}")
+
+    badge = page.get_by_test_id("status-badge")
+    await expect(badge).to_have_text("Completed (100%)", timeout=WITHIN)
+    await expect(card).to_contain_text("completed")
+    await expect(page.get_by_test_id("message-section")).to_contain_text("Completed successfully")
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="Download file").click()
+    file = await (await download.value).path()
+    assert file.read_bytes().startswith(b"Event ID,Camera,")
+    # The stream is left once it has said that the record is complete.
+    await expect(page.get_by_test_id("connection-indicator")).to_contain_text("Offline", timeout=WITHIN)
+    stored = await _lines_of(stack, job_id)
+    assert stored
+    assert await _shown_lines(page) == stored
+
+
+async def test_the_pages_socket_is_closed_to_other_sites_on_the_real_server(stack: Stack) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        token = re.search(r'"token":"([^"]+)"', (await client.get(stack.page_url)).text)
+    assert token is not None
+    connect: Any = partial(
+        websockets.connect,
+        stack.page_url.replace("http", "ws", 1) + "/ws",
+        subprotocols=["bokeh", token[1]],
+        proxy=None,
+    )
+
+    async with connect(origin=stack.api_url) as socket:
+        assert "ACK" in str(await socket.recv())
+    with pytest.raises(websockets.InvalidStatus, match="403"):
+        await connect(origin="https://evil.example")
