@@ -65,8 +65,9 @@ async def test_the_pages_socket_is_closed_to_other_sites_on_the_real_server(stac
     async with httpx.AsyncClient(trust_env=False) as client:
         token = re.search(r'"token":"([^"]+)"', (await client.get(stack.page_url)).text)
     assert token is not None
-    connect: Any = partial(
-        websockets.connect,
+    socket_of: Any = websockets.connect
+    connect = partial(
+        socket_of,
         stack.page_url.replace("http", "ws", 1) + "/ws",
         subprotocols=["bokeh", token[1]],
         proxy=None,

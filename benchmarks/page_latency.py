@@ -1,0 +1,169 @@
+"""How long the page takes to show what happened: a state set in Prefect until its card has changed, and a line logged
+in a flow's process until it stands in the open viewer.
+
+    python -m benchmarks.page_latency --api-url http://127.0.0.1:8000 --prefect-api-url http://127.0.0.1:4200/api
+
+Everything runs on one machine, so both ends read one clock. The state is set through Prefect's client and timed from
+before that call, so Prefect's answer time is part of the figure. The line is logged by a process of its own with
+Prefect's `APILogHandler` under the worker's settings, as in a flow, and timed from before `logger.info`. In the browser
+a MutationObserver notes the moment when the change is in the document.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+from playwright.async_api import Page, async_playwright
+from prefect import flow
+from prefect.client.orchestration import PrefectClient
+from prefect.states import Pending, Running
+
+from prefect_jobs import prefect_environment
+
+GOAL_MS = 300
+WARM_UP = 5
+
+# Notes when the awaited text is first in its place: in milliseconds since 1970, like `time.time() * 1000`.
+WATCH = """() => {
+    const look = () => {
+        const awaited = window.awaited
+        if (awaited && !awaited.at && document.querySelector(awaited.place)?.textContent.includes(awaited.text)) {
+            awaited.at = performance.timeOrigin + performance.now()
+        }
+    }
+    new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true})
+}"""
+
+# A flow's process, reduced to its logging: logs each line it reads and answers when.
+LOGGING_PROCESS = """
+import logging, sys, time
+from prefect.logging.handlers import APILogHandler
+logger = logging.getLogger("prefect.flow_runs.page_latency")
+logger.setLevel(logging.INFO)
+logger.addHandler(APILogHandler())
+print("ready", flush=True)
+for text in sys.stdin:
+    began = time.time() * 1000
+    logger.info(text.strip(), extra={"flow_run_id": sys.argv[1]})
+    print(began, flush=True)
+"""
+
+
+@flow(name="page-latency")
+def page_latency() -> None:
+    """Stands in for a job; its runs are made and moved by hand."""
+
+
+async def _await(page: Page, place: str, text: str) -> None:
+    await page.evaluate("([place, text]) => { window.awaited = {place, text} }", [place, text])
+
+
+async def _seen(page: Page) -> float:
+    await page.wait_for_function("() => window.awaited.at", timeout=30_000)
+    return float(await page.evaluate("() => window.awaited.at"))
+
+
+async def _cards(page: Page, client: PrefectClient, run_id: UUID, count: int) -> list[float]:
+    """Milliseconds from a state set in Prefect to the card that says so."""
+    place = f'[data-testid="job-item-{run_id}"] .card-status'
+    await page.locator(place).wait_for()
+    taken: list[float] = []
+    for number in range(count):
+        state, text = (Pending(), "pending") if number % 2 else (Running(), "running")
+        await _await(page, place, text)
+        began = time.time() * 1000
+        await client.set_flow_run_state(run_id, state, force=True)
+        taken.append(await _seen(page) - began)
+        await asyncio.sleep(0.1)
+    return taken
+
+
+@asynccontextmanager
+async def _logging_process(prefect_api_url: str, run_id: UUID) -> AsyncGenerator[asyncio.subprocess.Process]:
+    environment = {**os.environ, **prefect_environment.WORKER, "PREFECT_API_URL": prefect_api_url}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LOGGING_PROCESS, str(run_id),
+        env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _lines(page: Page, prefect_api_url: str, run_id: UUID, count: int) -> list[float]:
+    """Milliseconds from `logger.info` to the line on the page."""
+    await page.locator(".indicator.connected").wait_for()
+    taken: list[float] = []
+    async with _logging_process(prefect_api_url, run_id) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await process.stdout.readline()
+        for number in range(count):
+            text = f"line {number} of {count}"
+            await _await(page, ".lines", text)
+            process.stdin.write(f"{text}\n".encode())
+            began = float(await process.stdout.readline())
+            taken.append(await _seen(page) - began)
+            await asyncio.sleep(0.1)
+    return taken
+
+
+def row(name: str, taken: Sequence[float]) -> str:
+    """One line of the table; the first measurements, which fill caches, are left out."""
+    steady = sorted(taken[WARM_UP:])
+    p95 = statistics.quantiles(steady, n=20)[18]
+    verdict = "yes" if p95 <= GOAL_MS else f"no, {p95 - GOAL_MS:.0f} ms over"
+    return f"| {name} | {len(steady)} | {statistics.median(steady):.0f} | {p95:.0f} | <= {GOAL_MS} | {verdict} |"
+
+
+async def measure(api_url: str, prefect_api_url: str, count: int) -> str:
+    """The table, as Markdown."""
+    executable = shutil.which("chromium")
+    if executable is None:
+        raise SystemExit("Chromium is missing. On Debian: apt-get install chromium")
+    async with PrefectClient(prefect_api_url) as client, async_playwright() as playwright:
+        run = await client.create_flow_run(page_latency, state=Pending())
+        browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        try:
+            page = await browser.new_page(viewport={"width": 1440, "height": 900})
+            await page.goto(f"{api_url}/jobs?job={run.id}")
+            await page.evaluate(WATCH)
+            cards = await _cards(page, client, run.id, count + WARM_UP)
+            await client.set_flow_run_state(run.id, Running(), force=True)
+            lines = await _lines(page, prefect_api_url, run.id, count + WARM_UP)
+        finally:
+            await browser.close()
+            await client.delete_flow_run(run.id)
+    rows = [
+        "| from … to … | n | p50 ms | p95 ms | goal p95 ms | met |",
+        "|---|---|---|---|---|---|",
+        row("state set in Prefect → card on the page", cards),
+        row("`logger.info` → line on the page", lines),
+    ]
+    return "\n".join(rows)
+
+
+def main() -> None:
+    """Measure on a running stack and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--api-url", default="http://127.0.0.1:8000")
+    parser.add_argument("--prefect-api-url", default="http://127.0.0.1:4200/api")
+    parser.add_argument("--count", type=int, default=100)
+    asked = parser.parse_args()
+    print(asyncio.run(measure(asked.api_url, asked.prefect_api_url, asked.count)))
+
+
+if __name__ == "__main__":
+    main()
