@@ -77,6 +77,7 @@ class Feed:
         self._listening = False
         self._swept = False
         self._right_at: float | None = None
+        self._failing = False
         self._problem = "the jobs have not been read from Prefect yet"
 
     async def run(self) -> None:
@@ -89,17 +90,17 @@ class Feed:
         """What the index is worth now."""
         now = time.monotonic()
         behind = 0.0 if self._right_at is None else now - self._right_at
-        up = self._right_at is not None and behind < self._pace.stale
+        up = self._right_at is not None and not self._failing and behind < self._pace.stale
         reasons: list[str] = []
         if not up:
-            reasons.append(self._problem)
+            reasons.append(self._problem or f"Prefect has not answered for {behind:.0f} s")
         if up and not self._listening:
             reasons.append("the event stream of Prefect is not connected; active jobs are read every few seconds")
         if not self._swept:
             reasons.append("the first reading of all jobs is not finished")
         return FeedStatus(
             prefect="up" if up else "down",
-            behind_seconds=0.0 if up else round(behind, 1),
+            behind_seconds=0.0 if up else round(behind, 3),
             ready=up and self._swept,
             reasons=tuple(reasons),
         )
@@ -213,9 +214,9 @@ class Feed:
             else:
                 if self._right_at is None or self.status().prefect != "up":
                     self._sweep_now.set()
-                self._right_at, self._problem = began, ""
+                self._right_at, self._failing, self._problem = began, False, ""
                 self._hub.wake()
-            await asyncio.sleep(self._pace.reconcile)
+            await asyncio.sleep(self._pace.retry if self._failing else self._pace.reconcile)
 
     async def reconcile_active(self) -> None:
         """Make every job right that has not ended, in Prefect or in the index.
@@ -303,4 +304,5 @@ class Feed:
     def _fail(self, error: GatewayError) -> None:
         if str(error) != self._problem:
             logger.warning("%s", error)
-        self._problem = str(error)
+        self._failing, self._problem = True, str(error)
+        self._hub.wake()
