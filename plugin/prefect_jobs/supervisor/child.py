@@ -33,26 +33,41 @@ class ChildSpec:
 class Child:
     """A running command."""
 
-    def __init__(self, spec: ChildSpec, process: asyncio.subprocess.Process, copying: asyncio.Task[None]) -> None:
+    def __init__(
+        self,
+        spec: ChildSpec,
+        process: asyncio.subprocess.Process,
+        output: asyncio.ReadTransport,
+        copying: asyncio.Task[None],
+    ) -> None:
         self.spec = spec
         self._process = process
+        self._output = output
         self._copying = copying
 
     @classmethod
     async def start(cls, spec: ChildSpec, console: Console, environment: Mapping[str, str]) -> "Child":
         """Start a command; its output goes to the console."""
-        process = await asyncio.create_subprocess_exec(
-            *LEASH,
-            str(os.getpid()),
-            *spec.command,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.environment, **environment},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
+        # A pipe of our own: with asyncio's, the end of a process is not noticed while an orphan of its holds the pipe.
+        read_end, write_end = os.pipe()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *LEASH,
+                str(os.getpid()),
+                *spec.command,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.environment, **environment},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=write_end,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+        finally:
+            os.close(write_end)
+        reader = asyncio.StreamReader()
+        output, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_end, "rb")
         )
-        assert process.stdout is not None
-        return cls(spec, process, asyncio.create_task(console.copy(spec.name, process.stdout)))
+        return cls(spec, process, output, asyncio.create_task(console.copy(spec.name, reader)))
 
     @property
     def pid(self) -> int:
@@ -74,6 +89,7 @@ class Child:
         """Kill what is left of it and its group."""
         kill(self.pid, signal.SIGKILL, group=True)
         await self.wait()
-        # An orphan of its may hold the output open: what is written is read, what may come is not awaited.
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._copying, 0.5)
+        # What is written is read; what an orphan of its may still write is not awaited.
+        await asyncio.wait({self._copying}, timeout=0.5)
+        self._output.close()
+        await asyncio.wait({self._copying})
