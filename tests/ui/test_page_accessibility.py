@@ -40,8 +40,11 @@ async def _assert_accessible(page: Page) -> None:
     assert overflow == 0
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE, NARROW], ids=["desktop", "phone", "narrow"])
+@pytest.mark.parametrize(
+    ("viewport", "scheme"),
+    [(DESKTOP, "dark"), (DESKTOP, "light"), (PHONE, "dark"), (PHONE, "light"), (NARROW, "dark")],
+    ids=["desktop dark", "desktop light", "phone dark", "phone light", "narrow"],
+)
 async def test_list_details_and_notice(site: Site, open_page: OpenPage, scheme: str, viewport: ViewportSize) -> None:
     _fill(site)
     page = await open_page(f"{site.url}/jobs", color_scheme=scheme, viewport=viewport)

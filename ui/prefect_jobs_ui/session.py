@@ -85,7 +85,7 @@ class PageSession:
             case "ready":
                 self._hub.join(self)
                 self._send_window()
-            case "refresh":
+            case "refresh" if not self.toolbar.refreshing:
                 self._spawn(self._refresh())
             case "more":
                 self._spawn(self._more())

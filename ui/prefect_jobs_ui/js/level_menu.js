@@ -1,6 +1,6 @@
 // The minimum severity of the lines shown, as a listbox behind a button: arrows, Home, End, Enter, Space and Escape work.
 import {html} from "htm/preact"
-import {useEffect, useRef, useState} from "preact/hooks"
+import {useEffect, useLayoutEffect, useRef, useState} from "preact/hooks"
 import {Icon} from "./drawing.js"
 
 const ENTRIES = [["ALL", "All Levels"], ["DEBUG", "Debug"], ["INFO", "Info"], ["WARNING", "Warning"], ["ERROR", "Error"]]
@@ -25,12 +25,18 @@ export function LevelMenu({level, onChoose}) {
   }
   useEffect(() => {
     if (!open) return undefined
-    list.current.focus()
     const outside = (event) => { if (!root.current.contains(event.target)) setOpen(false) }
     document.addEventListener("pointerdown", outside)
     return () => document.removeEventListener("pointerdown", outside)
   }, [open])
+  useLayoutEffect(() => { if (open) list.current.focus() }, [open])
   const keys = (event) => {
+    if (!open) {
+      if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return
+      event.preventDefault()
+      show()
+      return
+    }
     const moves = {ArrowDown: Math.min(active + 1, ENTRIES.length - 1), ArrowUp: Math.max(active - 1, 0), Home: 0, End: ENTRIES.length - 1}
     if (Object.hasOwn(moves, event.key)) setActive(moves[event.key])
     else if (event.key === "Enter" || event.key === " ") choose(active)
@@ -39,15 +45,11 @@ export function LevelMenu({level, onChoose}) {
     else return
     if (event.key !== "Tab") event.preventDefault()
   }
-  const openKeys = (event) => {
-    if (event.key !== "ArrowDown" && event.key !== "ArrowUp") return
-    event.preventDefault()
-    show()
-  }
-  return html`<div class="menu" ref=${root}>
+  // On the whole menu: a key may come before the focus has moved from the button to the list.
+  return html`<div class="menu" ref=${root} onKeyDown=${keys}>
     <button type="button" class="button small" ref=${button} aria-label="Filter by log level" aria-haspopup="listbox" aria-expanded=${String(open)}
-      onClick=${() => (open ? close() : show())} onKeyDown=${openKeys}>${ENTRIES.find(([value]) => value === level)[1]}<${Icon} name="chevron" /></button>
-    ${open && html`<ul class="menu-list" role="listbox" aria-label="Log level" tabindex="-1" ref=${list} aria-activedescendant="level-${ENTRIES[active][0]}" onKeyDown=${keys}>
+      onClick=${() => (open ? close() : show())}>${ENTRIES.find(([value]) => value === level)[1]}<${Icon} name="chevron" /></button>
+    ${open && html`<ul class="menu-list" role="listbox" aria-label="Log level" tabindex="-1" ref=${list} aria-activedescendant="level-${ENTRIES[active][0]}">
       ${ENTRIES.map(([value, label], index) => html`<li key=${value} id="level-${value}" role="option" aria-selected=${String(value === level)}
         class=${index === active ? "active" : ""} onClick=${() => choose(index)} onPointerEnter=${() => setActive(index)}>
         ${label}${value === level && html`<${Icon} name="check" />`}</li>`)}
