@@ -129,7 +129,7 @@ class Hub:
                     await self._take(event)
             except AdapterUnavailable as error:
                 logger.debug("The change feed is away: %s", error)
-            except Exception:  # noqa: BLE001  one event that nobody foresaw must not stop the feed of every tab
+            except Exception:  # one event that nobody foresaw must not stop the feed of every tab
                 logger.exception("An event of the change feed could not be read")
             # Losing the feed once is a restart of the API or a slow answer; twice in a row is worth a sentence.
             if failures == 1 and self._window is not None:
