@@ -1,6 +1,7 @@
-"""An index in memory, for tests that need no server."""
+"""An index in a file, for tests that need no server."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 
@@ -9,8 +10,8 @@ from prefect_jobs.store.database import Database
 
 
 @pytest.fixture
-async def database() -> AsyncGenerator[Database]:
-    async with open_database("sqlite+aiosqlite:///:memory:") as opened:
+async def database(tmp_path: Path) -> AsyncGenerator[Database]:
+    async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'index.db'}") as opened:
         yield opened
 
 

@@ -145,7 +145,7 @@ async def test_no_run_is_missed_at_the_edge_of_a_page(stage: Callable[[Pace], St
 
 
 async def test_a_server_that_goes_away_is_reported_and_recovery_is_by_itself(stage: Callable[[Pace], Stage]) -> None:
-    on = stage(replace(QUICK, stale=0.05))
+    on = stage(QUICK)
     async with on.running():
         run = on.prefect.put(running())
         await on.until_job(run.id, lambda job: job is not None)
@@ -164,6 +164,20 @@ async def test_a_server_that_goes_away_is_reported_and_recovery_is_by_itself(sta
 
 async def _is(feed: Feed, prefect: str) -> bool:
     return feed.status().prefect == prefect
+
+
+async def test_a_server_that_is_silent_for_too_long_counts_as_away(stage: Callable[[Pace], Stage]) -> None:
+    """A frozen server refuses nothing: no reading fails, and none comes back."""
+    on = stage(replace(QUICK, stale=0.0))
+    task = asyncio.create_task(on.feed.run())
+    await on.until(lambda: _says(on.feed, "Prefect has not answered for 0 s"))
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _says(feed: Feed, reason: str) -> bool:
+    status = feed.status()
+    return status.prefect == "down" and reason in status.reasons
 
 
 async def test_before_the_first_reading_the_feed_does_not_claim_to_be_ready(stage: Callable[[Pace], Stage]) -> None:

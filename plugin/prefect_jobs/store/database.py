@@ -10,7 +10,6 @@ from typing import Any
 from sqlalchemy import event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
 
 from prefect_jobs.store.tables import clock, metadata
 
@@ -52,14 +51,12 @@ async def open_database(url: str) -> AsyncGenerator[Database]:
         sqlalchemy.exc.SQLAlchemyError: the database cannot be opened.
     """
     address = make_url(url)
-    options: dict[str, Any] = {}
-    if address.get_backend_name() == "sqlite":
-        if address.database and address.database != ":memory:":
-            Path(address.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        else:
-            options["poolclass"] = StaticPool
-    engine = create_async_engine(url, **options)
-    if address.get_backend_name() == "sqlite":
+    on_sqlite = address.get_backend_name() == "sqlite"
+    if on_sqlite and address.database:
+        # A database in memory would not do: a cancelled query costs its connection, and with it everything.
+        Path(address.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = create_async_engine(url)
+    if on_sqlite:
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
     try:
         async with engine.begin() as connection:
