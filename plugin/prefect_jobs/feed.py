@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -224,18 +224,26 @@ class Feed:
         Raises:
             GatewayError: Prefect could not be read to the end.
         """
+        due = self._clock() + timedelta(minutes=1)
+        seen = await self._take_all(lambda offset: self._gateway.active_runs(due_before=due, offset=offset))
+        await self._check_others(seen, active_only=True)
+
+    async def _take_all(self, page: Callable[[int], Awaitable[list[Run]]]) -> set[str]:
+        """Take over every run of these pages. Returns their ids."""
         seen: set[str] = set()
         offset = 0
         while True:
-            due = self._clock() + timedelta(minutes=1)
-            runs = await self._gateway.active_runs(due_before=due, offset=offset)
+            runs = await page(offset)
             await self.took(runs)
             seen.update(run.id for run in runs)
             if len(runs) < PAGE:
-                break
+                return seen
             offset += PAGE
+
+    async def _check_others(self, seen: set[str], *, active_only: bool) -> None:
+        """Ask by id for each job that did not turn up: a page can slip past while others are deleted."""
         after = ""
-        while ids := await self._index.ids(active_only=True, after=after):
+        while ids := await self._index.ids(active_only=active_only, after=after):
             after = ids[-1]
             await self._check([job_id for job_id in ids if job_id not in seen])
 
@@ -279,20 +287,8 @@ class Feed:
         Raises:
             GatewayError: Prefect could not be read to the end.
         """
-        seen: set[str] = set()
-        offset = 0
-        while True:
-            runs = await self._gateway.all_runs(offset=offset)
-            await self.took(runs)
-            seen.update(run.id for run in runs)
-            if len(runs) < PAGE:
-                break
-            offset += PAGE
-        after = ""
-        while ids := await self._index.ids(active_only=False, after=after):
-            after = ids[-1]
-            # A page can slip past while others are deleted, so absence alone proves nothing.
-            await self._check([job_id for job_id in ids if job_id not in seen])
+        seen = await self._take_all(lambda offset: self._gateway.all_runs(offset=offset))
+        await self._check_others(seen, active_only=False)
         self._swept = True
 
     async def _promote(self) -> None:
