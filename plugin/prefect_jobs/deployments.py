@@ -140,7 +140,7 @@ def _as_payload(found: DeploymentResponse, wanted: Mapping[str, Any]) -> dict[st
     limit = found.global_concurrency_limit
     strategy = found.concurrency_options.collision_strategy if found.concurrency_options else None
     return {
-        **{key: getattr(found, key) for key in wanted},
+        **{key: getattr(found, key) for key in wanted if key not in ("concurrency_limit", "schedules")},
         "tags": sorted(found.tags),
         "pull_steps": found.pull_steps or [],
         "concurrency_limit": (

@@ -9,12 +9,14 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")
+KILL_WITHIN = 2.0  # seconds: a process that the kernel holds longer cannot be waited for
 GONE = "ZX"  # states of a process that ended but was not taken leave of
 
 
@@ -24,49 +26,47 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def descendants(pid: int) -> list[int]:
-    """The living processes below a process, parents first."""
-    below: dict[int, list[int]] = defaultdict(list)
-    for process, (parent, state) in _processes().items():
-        if state not in GONE:
-            below[parent].append(process)
-    found: list[int] = []
-    todo = [pid]
-    while todo:
-        next_ones = below[todo.pop()]
-        found += next_ones
-        todo += next_ones
-    return found
-
-
 def children(pid: int) -> list[int]:
     """The living processes that a process is the parent of."""
     return [process for process, (parent, state) in _processes().items() if parent == pid and state not in GONE]
 
 
 def kill_descendants(pid: int) -> list[int]:
-    """Kill everything below a process, until nothing is left; what was killed."""
+    """Kill everything below this process and take leave of it; what was killed. Nobody else may await a child."""
     killed: list[int] = []
-    while living := descendants(pid):
-        for process in living:
-            kill(process, signal.SIGKILL)
-            if process not in killed:
-                killed.append(process)
-        reap()
+    give_up_at = time.monotonic() + KILL_WITHIN
+    while (below := _descendants(pid)) and time.monotonic() < give_up_at:
+        for process, state in below.items():
+            if state not in GONE:
+                kill(process, signal.SIGKILL)
+                if process not in killed:
+                    killed.append(process)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.01)
     return killed
-
-
-def reap() -> None:
-    """Take leave of adopted processes that ended. Only when no child is awaited by anybody else."""
-    with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
 
 
 def kill(pid: int, signum: int, *, group: bool = False) -> None:
     """Send a signal to a process, or to its group, that may be gone already."""
     with suppress(ProcessLookupError):
         (os.killpg if group else os.kill)(pid, signum)
+
+
+def _descendants(pid: int) -> dict[int, str]:
+    """The processes below a process, with their states."""
+    below: dict[int, list[int]] = defaultdict(list)
+    processes = _processes()
+    for process, (parent, _) in processes.items():
+        below[parent].append(process)
+    found: dict[int, str] = {}
+    todo = [pid]
+    while todo:
+        next_ones = below[todo.pop()]
+        found.update((process, processes[process][1]) for process in next_ones)
+        todo += next_ones
+    return found
 
 
 def _processes() -> dict[int, tuple[int, str]]:
