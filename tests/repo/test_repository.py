@@ -132,7 +132,7 @@ def test_the_declared_pool_is_the_one_that_is_served() -> None:
         (("deployments:", "deployment:"), "deployment"),
         (("name: nightly", "name: [nightly"), "line"),
     ],
-    ids=lambda value: value[1] if isinstance(value, tuple) else None,
+    ids=["a mistyped word", "a zone", "a time", "a switch", "a mistyped section", "no YAML"],
 )
 def test_a_declaration_without_meaning_is_refused_by_its_name(
     tmp_path: Path, change: tuple[str, str], complaint: str

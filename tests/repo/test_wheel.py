@@ -9,6 +9,7 @@ import sysconfig
 import venv
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -72,12 +73,12 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_pa
 
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as api:
 
-            def ended() -> list[dict[str, str]]:
+            def ended() -> list[dict[str, Any]]:
                 jobs = api.get("/api/jobs").json()["items"]
                 return jobs if all(job["status"] in ("completed", "failed") for job in jobs) else []
 
             jobs = eventually(ended, within=120)
-            files = [job["result"]["file_path"] for job in jobs if job["result"]]  # pyright: ignore
+            files = [job["result"]["file_path"] for job in jobs if job["result"]]
             assert [api.get(file).status_code for file in files] == [200] * 3
         failed = [job["error"] for job in jobs if job["status"] == "failed"]
         assert len(failed) == 1
