@@ -127,10 +127,13 @@ async def test_the_drawn_rows_look_like_the_first_rows(site: Site, open_page: Op
     site.double.put(job("job-2", "failed", state="cancelled", age=4000))
     site.double.put(job("job-3", "pending", job_type="a-flow-of-somebody", age=100_000))
     # The rows are as wide as their words, so only after the font has come are two pages the same.
-    read = """async () => (await document.fonts.ready) && [...document.querySelectorAll('.card, .card > :not(.card-icon)')].map((node) => {
-        const {top, left, width, height} = node.getBoundingClientRect()
-        return [node.textContent.replace(/\\s+/g, ''), ...[top, left, width, height].map(Math.round)]
-    })"""
+    read = """async () => {
+        await document.fonts.ready
+        return [...document.querySelectorAll('.card, .card > :not(.card-icon)')].map((node) => {
+            const {top, left, width, height} = node.getBoundingClientRect()
+            return [node.textContent.replace(/\\s+/g, ''), ...[top, left, width, height].map(Math.round)]
+        })
+    }"""
     drawn_page = await open_page(f"{site.url}/jobs")
     await expect(drawn_page.get_by_test_id("job-item-job-3")).to_be_visible()
     drawn = await drawn_page.evaluate(read)
