@@ -122,7 +122,8 @@ def test_a_child_that_ignores_the_stop_is_killed(supervise: Supervise) -> None:
 
 
 def test_a_second_signal_kills_at_once(supervise: Supervise) -> None:
-    supervised = supervise({"stubborn": f"{READY}; {STUBBORN}"}, stop_seconds=600)
+    spawn = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}], start_new_session=True)"
+    supervised = supervise({"stubborn": f"{spawn}; {READY}; {STUBBORN}"}, stop_seconds=600)
     supervised.wait_for("all ready")
     supervised.process.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):

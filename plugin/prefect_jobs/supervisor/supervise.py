@@ -19,6 +19,7 @@ READY_WITHIN = 150.0  # seconds: a first start on a slow disk creates Prefect's 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 ORPHANS_END_WITHIN = 1.5
+KILLED_WITHIN = 1.0  # a process that the kernel holds longer is not waited for
 LOOK_EVERY = 0.05
 STEADY_AFTER = 60.0  # seconds of life after which a death is no longer "in a row"
 
@@ -132,7 +133,7 @@ class Supervisor:
         """End what children that died left behind: jobs, which get a moment to tell Prefect what became of them."""
         kill_at = self._clock() + ORPHANS_END_WITHIN
         asked: set[int] = set()
-        while orphans := self._orphans():
+        while (orphans := self._orphans()) and self._clock() < kill_at + KILLED_WITHIN:
             late = self._clock() > kill_at
             for pid in orphans if late else orphans - asked:
                 kill(pid, signal.SIGKILL if late else signal.SIGTERM)
