@@ -132,6 +132,27 @@ def test_without_a_prefect_server_the_way_out_is_told(command: str, tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("nonsense", "The event store cannot be opened: Could not parse SQLAlchemy URL"),
+        ("postgresql://127.0.0.1:9/none", "'psycopg2' is missing"),
+        ("sqlite:////proc/none/events.db", "The event store cannot be opened: [Errno 2]"),
+    ],
+    ids=["no URL", "no driver", "no folder"],
+)
+def test_a_database_that_does_not_open_is_one_sentence(
+    run: Run, monkeypatch: pytest.MonkeyPatch, url: str, complaint: str
+) -> None:
+    monkeypatch.setenv("PREFECT_JOBS_EVENTS_URL", url)
+
+    code, _, error = run("events", "sample", "--count=1")
+
+    assert code == 2
+    assert complaint in error
+    assert error.count("\n") == 1
+
+
 def test_a_missing_dependency_is_named(tmp_path: Path) -> None:
     """A half-installed environment is common where packages are installed one by one."""
     hide = tmp_path / "hide"

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from prefect_jobs.cli.refusals import refusing
+from prefect_jobs.cli.refusals import refusing, refusing_missing_parts, refusing_with
 
 events = typer.Typer(help="The event store: the data that the export job exports.", no_args_is_help=True)
 
@@ -37,7 +37,9 @@ def sample(
     settings = load_settings()
     now = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
     with (
-        refusing(EventStoreNotEmpty, SQLAlchemyError, OSError),
+        refusing_missing_parts(),
+        refusing(EventStoreNotEmpty),
+        refusing_with("The event store cannot be opened", SQLAlchemyError, OSError),
         typer.progressbar(length=count, label="Writing events", hidden=count < 100_000) as bar,
     ):
         done = 0

@@ -16,11 +16,20 @@ class Refusal(Exception):
 
 @contextmanager
 def refusing(*expected: type[Exception]) -> Generator[None]:
-    """Turn the expected errors, whose message is a sentence already, into a refusal."""
+    """Turn the expected errors, whose first line is a sentence already, into a refusal."""
     try:
         yield
     except expected as error:
-        raise Refusal(str(error)) from error
+        raise Refusal(str(error).partition("\n")[0]) from error
+
+
+@contextmanager
+def refusing_with(sentence: str, *expected: type[Exception]) -> Generator[None]:
+    """Turn the expected errors into a refusal that begins with a sentence of ours."""
+    try:
+        yield
+    except expected as error:
+        raise Refusal(f"{sentence}: {str(error).partition(chr(10))[0]}") from error
 
 
 @contextmanager

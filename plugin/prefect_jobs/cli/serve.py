@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from prefect_jobs.cli.refusals import Refusal, refusing, refusing_missing_parts
+from prefect_jobs.cli.refusals import Refusal, refusing, refusing_missing_parts, refusing_with
 
 if TYPE_CHECKING:
     import socket
@@ -21,6 +21,8 @@ def serve(
 
     Options win over the settings PREFECT_JOBS_HOST and PREFECT_JOBS_PORT. SIGTERM or Ctrl-C stops it.
     """
+    import asyncio
+
     from prefect_jobs.cli.settings import load_settings
 
     settings = load_settings(host=host, port=port)
@@ -33,15 +35,23 @@ def serve(
 
         prefect_environment.apply(prefect_environment.PRIVATE)
         import uvicorn
-        from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+        from sqlalchemy.exc import SQLAlchemyError
 
         from prefect_jobs.api.app import create_app, end_streams
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
+        from prefect_jobs.store import open_database
         from prefect_jobs_ui import mount_page
 
-    with refusing(PrefectUnreachable, ArgumentError, SQLAlchemyError):
+    async def open_index_once() -> None:
+        async with open_database(settings.index_database):
+            pass
+
+    with refusing(PrefectUnreachable):
         reachable_prefect()
-        app = create_app(settings)
+    # Uvicorn would tell of a database that does not open in forty lines.
+    with refusing_missing_parts(), refusing_with("The job index cannot be opened", SQLAlchemyError, OSError):
+        asyncio.run(open_index_once())
+    app = create_app(settings)
     mount_page(app, api_url=settings.address, allowed_origins=settings.allowed_origins)
 
     class Server(uvicorn.Server):
