@@ -13,11 +13,10 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+from tests.stack import running_stack
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "benchmarks.md"
-sys.path.insert(0, str(ROOT / "tests"))
-
-from stack import running_stack  # noqa: E402  # the tests' real stack, found by the line above
 
 
 def _measured(*command: str) -> str:

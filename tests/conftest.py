@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stack import OURS, Stack, running_stack
+from tests.stack import OURS, Stack, running_stack
 
 LOG_TAIL = 20_000  # characters of the processes' output that a failure shows
 SEEDED_EVENTS = 300

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from stack import Stack, eventually
+from tests.stack import Stack, eventually
 
 
 @dataclass(frozen=True)

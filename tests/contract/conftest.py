@@ -4,8 +4,8 @@ from collections.abc import Generator
 
 import pytest
 
-from contract.runs import Runs, open_runs
-from stack import Stack
+from tests.contract.runs import Runs, open_runs
+from tests.stack import Stack
 
 
 @pytest.fixture(scope="session")

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from prefect.states import Completed, Running
 
-from contract.runs import Runs
-from stack import Stack
+from tests.contract.runs import Runs
+from tests.stack import Stack
 
 
 class Told(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from stack import Stack, eventually
+from tests.stack import Stack, eventually
 
 FILE = re.compile(r"/api/exports/events_export_\d{8}_\d{6}_[0-9a-f]{8}\.(csv|json|zip)")
 

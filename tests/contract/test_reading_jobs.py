@@ -8,8 +8,8 @@ import httpx
 import pytest
 from prefect.states import Completed, Running, Scheduled
 
-from contract.runs import Runs
-from stack import eventually
+from tests.contract.runs import Runs
+from tests.stack import eventually
 
 JOB_FIELDS = {
     "job_id",

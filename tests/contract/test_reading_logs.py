@@ -14,8 +14,8 @@ from prefect.states import Completed
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from contract.runs import Runs
-from stack import Stack, eventually
+from tests.contract.runs import Runs
+from tests.stack import Stack, eventually
 
 BURST = 5000
 LOG_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from prefect.settings import PREFECT_API_URL, temporary_settings
-from tests.flows.runs import Prefect
 
-from stack import Stack
+from tests.flows.runs import Prefect
+from tests.stack import Stack
 
 
 @pytest.fixture(scope="session")

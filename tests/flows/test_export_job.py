@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 from prefect import State
-from tests.flows.runs import FLOWS, Prefect, load_flow
 
 from prefect_jobs.events.export_file import COLUMNS
 from prefect_jobs.events.sample import write_sample
-from stack import eventually
+from tests.flows.runs import FLOWS, Prefect, load_flow
+from tests.stack import eventually
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")

@@ -9,10 +9,10 @@ from uuid import UUID
 from prefect import State, flow, task
 from prefect.context import FlowRunContext
 from prefect.states import Failed
-from tests.flows.runs import Prefect
 
 from prefect_jobs import job, progress
-from stack import eventually
+from tests.flows.runs import Prefect
+from tests.stack import eventually
 
 ASYNC_JOB = """
 import asyncio

@@ -11,11 +11,11 @@ import httpx
 import pytest
 from prefect.client.orchestration import PrefectClient
 
-from prefect_api import PrefectApi
 from prefect_jobs.declarations import Declaration, read_declarations
 from prefect_jobs.deployments import register
 from prefect_jobs.shipped import DECLARATIONS, root
-from stack import Stack
+from tests.prefect_api import PrefectApi
+from tests.stack import Stack
 
 POOL = "jobs"
 

@@ -15,8 +15,8 @@ from prefect.states import Completed
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from contract.runs import open_runs
-from stack import Stack, eventually, free_port
+from tests.contract.runs import open_runs
+from tests.stack import Stack, eventually, free_port
 
 # Half of its lines, a pause until it is told to go on, the other half.
 JOB = textwrap.dedent(

@@ -20,7 +20,7 @@ from prefect_jobs.gateway import PAGE, Gateway, NoDeployment, PrefectUnavailable
 from prefect_jobs.gateway.fake import FakePrefect, a_run
 from prefect_jobs.gateway.prefect import PrefectGateway
 from prefect_jobs.gateway.runs import PROGRESS_EVENT, PROGRESS_LABEL
-from stack import Stack
+from tests.stack import Stack
 
 STATES = {"PENDING": Pending, "RUNNING": Running, "COMPLETED": Completed, "FAILED": Failed}
 

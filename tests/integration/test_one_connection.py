@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from prefect_jobs.one_connection import NestedSession
 from prefect_jobs.prefect_environment import embedded_server
-from stack import Stack
+from tests.stack import Stack
 
 CLIENTS = 20
 ROUNDS = 3

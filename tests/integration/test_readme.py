@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from stack import Stack, eventually
+from tests.stack import Stack, eventually
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"<!-- tested: (\w+) -->\n```\w+\n(.*?)```", re.DOTALL)

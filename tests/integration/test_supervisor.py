@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from stack import eventually
+from tests.stack import eventually
 
 READY = "from prefect_jobs.notify import ReadyNotice; ReadyNotice().send()"
 SLEEP = "import time; time.sleep(1000)"

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 
-import naps
-from prefect_api import PrefectApi
-from stack import Stack, clean_environment, eventually, free_port, processes_of, running_stack
+from tests import naps
+from tests.prefect_api import PrefectApi
+from tests.stack import Stack, clean_environment, eventually, free_port, processes_of, running_stack
 
 NAPS = Path(naps.__file__)
 

@@ -11,12 +11,12 @@ import psutil
 import pytest
 from prefect.client.orchestration import PrefectClient
 
-import naps
-from prefect_api import PrefectApi
 from prefect_jobs.declarations import read_declarations
 from prefect_jobs.deployments import register
 from prefect_jobs.shipped import DECLARATIONS, root
-from stack import Stack, eventually
+from tests import naps
+from tests.prefect_api import PrefectApi
+from tests.stack import Stack, eventually
 
 NAPS = Path(naps.__file__)
 DEBUG, INFO = 10, 20

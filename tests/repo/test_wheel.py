@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from prefect_jobs.exports import UnsupportedFormat
-from stack import clean_environment, eventually, free_port, processes_of
+from tests.stack import clean_environment, eventually, free_port, processes_of
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -17,10 +17,10 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 from playwright.async_api import Browser, Page, ViewportSize, async_playwright, expect
-from tests.ui.contract_double import ContractDouble
 
 from prefect_jobs_ui import mount_page
 from prefect_jobs_ui.mounting import MountedPage
+from tests.ui.contract_double import ContractDouble
 
 PAGE_SOURCES = Path(__file__).parents[2] / "ui" / "prefect_jobs_ui" / "js"
 DESKTOP: ViewportSize = {"width": 1440, "height": 900}

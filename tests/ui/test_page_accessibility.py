@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.async_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from playwright.async_api import Page, ViewportSize, expect
+
 from tests.ui.conftest import DESKTOP, OpenPage, Site
 from tests.ui.contract_double import job
 

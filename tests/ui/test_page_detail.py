@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from playwright.async_api import expect
+
 from tests.ui.conftest import OpenPage, Site
 from tests.ui.contract_double import job
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from playwright.async_api import Page, expect
+
 from tests.ui.conftest import OpenPage, Site
 from tests.ui.contract_double import job
 

@@ -10,9 +10,9 @@ import httpx
 import pytest
 import websockets
 from playwright.async_api import Page, expect
-from tests.ui.conftest import OpenPage
 
-from stack import Stack
+from tests.stack import Stack
+from tests.ui.conftest import OpenPage
 
 # Importing Prefect in the run's process takes seconds, on a busy machine many.
 WITHIN = 60_000

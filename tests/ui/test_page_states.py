@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from playwright.async_api import expect
+
 from tests.ui.conftest import OpenPage, Site, serve
 from tests.ui.contract_double import job
 

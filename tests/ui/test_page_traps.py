@@ -10,6 +10,7 @@ import httpx
 import pytest
 import websockets
 from playwright.async_api import expect
+
 from tests.ui.conftest import OpenPage, Site, serve
 from tests.ui.contract_double import ContractDouble, job
 

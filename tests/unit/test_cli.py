@@ -14,7 +14,7 @@ from prefect_jobs.cli import main
 from prefect_jobs.cli.preflight import only_one, require_free_port, require_writable_folder
 from prefect_jobs.cli.refusals import Refusal
 from prefect_jobs.notify import ReadyNotice
-from stack import clean_environment, free_port
+from tests.stack import clean_environment, free_port
 
 COMMANDS = ("up", "serve", "work", "events")
 
