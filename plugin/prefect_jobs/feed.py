@@ -84,7 +84,16 @@ class Feed:
         """Keep the index true until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             for work in (self._listen, self._drain, self._reconcile, self._sweep, self._promote):
-                tasks.create_task(work(), name=f"feed:{work.__name__}")
+                tasks.create_task(self._keep(work), name=f"feed:{work.__name__}")
+
+    async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Start a part of the feed again when it fails in a way nobody foresaw: a page must not grow old unseen."""
+        while True:
+            try:
+                await work()
+            except Exception:
+                logger.exception("%s failed, starting it again", work.__name__)
+            await asyncio.sleep(self._pace.retry)
 
     def status(self) -> FeedStatus:
         """What the index is worth now."""

@@ -164,6 +164,9 @@ class LogTails:
                 tail.announce()
         except GatewayError as error:
             logger.debug("log of %s: %s", job_id, error)
+        except Exception:
+            # Whatever went wrong with this reading, the viewers wait for the next one.
+            logger.exception("reading the log of %s failed", job_id)
         return False
 
     async def _read(

@@ -23,8 +23,10 @@ QUICK = Pace(reconcile=0.01, sweep=NEVER, retry=0.01, second_replay=0.01, state_
 class Stage:
     """A fake Prefect, an index and the feed between them."""
 
-    def __init__(self, index: JobIndex, logs: LogStore, version: int, pace: Pace) -> None:
-        self.prefect = FakePrefect()
+    def __init__(
+        self, index: JobIndex, logs: LogStore, version: int, pace: Pace, prefect: FakePrefect | None = None
+    ) -> None:
+        self.prefect = prefect or FakePrefect()
         self.index = index
         self.hub = ChangeHub(version)
         self.feed = Feed(self.prefect, index, logs, self.hub, pace=pace)
@@ -178,6 +180,30 @@ async def test_a_server_that_is_silent_for_too_long_counts_as_away(stage: Callab
 async def _says(feed: Feed, reason: str) -> bool:
     status = feed.status()
     return status.prefect == "down" and reason in status.reasons
+
+
+class Stumbling(FakePrefect):
+    """Fails once in a way that is no part of the seam."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stumbled = False
+
+    async def active_runs(self, *, due_before: datetime, offset: int) -> list[Run]:
+        if not self.stumbled:
+            self.stumbled = True
+            raise RuntimeError("nobody foresaw this")
+        return await super().active_runs(due_before=due_before, offset=offset)
+
+
+async def test_a_failure_that_nobody_foresaw_does_not_end_the_feed(
+    index: JobIndex, logs: LogStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    on = Stage(index, logs, await index.version(), QUICK, Stumbling())
+    async with on.running():
+        run = on.prefect.put(running())
+        await on.until_job(run.id, lambda job: job is not None)
+    assert "nobody foresaw this" in caplog.text
 
 
 async def test_before_the_first_reading_the_feed_does_not_claim_to_be_ready(stage: Callable[[Pace], Stage]) -> None:
