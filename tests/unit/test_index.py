@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import ArgumentError
 
 from prefect_jobs.gateway import Progress, Run
 from prefect_jobs.gateway.fake import a_run, completed, failed, pending, running
-from prefect_jobs.store import JobIndex
+from prefect_jobs.store import JobIndex, open_database
 from prefect_jobs.store.index import SORTS, TOMBSTONES_KEPT, Filter, Sort
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
@@ -197,3 +198,10 @@ async def test_times_survive_the_database_to_the_microsecond(index: JobIndex) ->
     job = await index.get(run.id)
     assert job is not None
     assert job.created_at == exact
+
+
+@pytest.mark.parametrize("url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"])
+async def test_a_database_in_memory_is_refused(url: str) -> None:
+    with pytest.raises(ArgumentError, match="name a file"):
+        async with open_database(url):
+            pass

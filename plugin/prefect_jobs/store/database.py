@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import event, insert, select
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from prefect_jobs.store.tables import clock, metadata
@@ -52,8 +53,10 @@ async def open_database(url: str) -> AsyncGenerator[Database]:
     """
     address = make_url(url)
     on_sqlite = address.get_backend_name() == "sqlite"
-    if on_sqlite and address.database:
-        # A database in memory would not do: a cancelled query costs its connection, and with it everything.
+    if on_sqlite:
+        if not address.database or ":memory:" in address.database:
+            # A cancelled query costs its connection, and with it everything.
+            raise ArgumentError("a SQLite database in memory cannot hold the job index, name a file")
         Path(address.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     engine = create_async_engine(url)
     if on_sqlite:
