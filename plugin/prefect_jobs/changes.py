@@ -7,7 +7,6 @@ reader costs nothing; one that falls out of the ring is told to read everything 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 
 from prefect_jobs.store import Change
 
@@ -65,7 +64,7 @@ class ChangeHub:
             if change.version <= version:
                 break
             newer.append(change)
-        return list(islice(reversed(newer), None))
+        return newer[::-1]
 
     async def wait(self, version: int, *, timeout: float) -> bool:
         """Wait until something is newer than this version. False after ``timeout`` seconds, or when only woken."""

@@ -19,7 +19,7 @@ from prefect.states import Completed, Failed, Pending, Running
 from prefect_jobs.gateway import PAGE, Gateway, NoDeployment, PrefectUnavailable, RunEvent
 from prefect_jobs.gateway.fake import FakePrefect, a_run
 from prefect_jobs.gateway.prefect import PrefectGateway
-from prefect_jobs.gateway.runs import PROGRESS_EVENT, PROGRESS_LABEL
+from prefect_jobs.report_names import PROGRESS_EVENT, PROGRESS_LABEL
 from tests.stack import Stack
 
 STATES = {"PENDING": Pending, "RUNNING": Running, "COMPLETED": Completed, "FAILED": Failed}

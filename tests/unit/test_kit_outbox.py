@@ -8,15 +8,8 @@ from typing import Any
 import pytest
 
 from prefect_jobs.kit.outbox import LABEL_INTERVAL, PATIENCE_AWAY, PATIENCE_SLOW, Outbox
-from prefect_jobs.kit.wire import (
-    MESSAGE_LIMIT,
-    PROGRESS_LABEL,
-    RESULT_LABEL,
-    LabelsNotStored,
-    LabelsRefused,
-    Progress,
-    ServerAway,
-)
+from prefect_jobs.kit.wire import MESSAGE_LIMIT, LabelsNotStored, LabelsRefused, Progress, ServerAway
+from prefect_jobs.report_names import PROGRESS_LABEL, RESULT_LABEL
 
 AT = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 

@@ -76,8 +76,8 @@ def _error(
         request_id=request.headers.get("x-request-id"),
         timestamp=datetime.now(UTC).isoformat(timespec="microseconds"),
     )
-    kept = {name for name in ("errors", "request_id") if getattr(body, name) is None}
-    return JSONResponse({"error": body.model_dump(exclude=kept)}, status)
+    absent = {name for name in ("errors", "request_id") if getattr(body, name) is None}
+    return JSONResponse({"error": body.model_dump(exclude=absent)}, status)
 
 
 def _field_error(error: Mapping[str, Any]) -> FieldError:

@@ -56,7 +56,6 @@ def up(
             tuple(spec.name for stage in stages for spec in stage),
             colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
         )
-        address = _address(settings)
         prefect_url = (prefect_api or _own_prefect(prefect_port)).removesuffix("/api")
 
         async def run() -> None:
@@ -65,8 +64,8 @@ def up(
             async def announce() -> None:
                 console.say(
                     f"\nReady.\n"
-                    f"  Jobs page   {address}/jobs\n"
-                    f"  API docs    {address}/docs\n"
+                    f"  Jobs page   {settings.address}/jobs\n"
+                    f"  API docs    {settings.address}/docs\n"
                     f"  Prefect UI  {prefect_url}\n"
                     f"  Data        {data}\n"
                     f"Ctrl-C stops everything.\n"
@@ -74,7 +73,7 @@ def up(
                 if demo:
                     from prefect_jobs.cli.demo import start_demo_jobs
 
-                    await start_demo_jobs(address, f"{prefect_url}/api", console)
+                    await start_demo_jobs(settings.address, f"{prefect_url}/api", console)
 
             await supervisor.run(announce)
 
@@ -101,7 +100,7 @@ def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) ->
         stages.append([ChildSpec("prefect", (sys.executable, *server), ready, environment, stop_seconds=3)])
     stages.append(
         [
-            ChildSpec("serve", (*OWN, "serve"), AnswersHttp(f"{_address(settings)}/readyz"), environment),
+            ChildSpec("serve", (*OWN, "serve"), AnswersHttp(f"{settings.address}/readyz"), environment),
             ChildSpec("work", (*OWN, "work"), SaysReady(), environment, stop_seconds=WORKER_STOPS_WITHIN),
         ]
     )
@@ -110,10 +109,3 @@ def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) ->
 
 def _own_prefect(port: int) -> str:
     return f"http://{LOOPBACK}:{port}/api"
-
-
-def _address(settings: "Settings") -> str:
-    """Where a browser on this machine finds the adapter."""
-    everywhere = settings.host in ("0.0.0.0", "::", "")
-    host = LOOPBACK if everywhere else settings.host
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

@@ -23,17 +23,9 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFi
 from prefect.logging.clients import PrefectLogsSubscriber
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
 
-from prefect_jobs.gateway.runs import (
-    ACTIVE_TYPES,
-    PROGRESS_EVENT,
-    LogLine,
-    Progress,
-    Run,
-    RunEvent,
-    parse_time,
-    run_from_json,
-)
+from prefect_jobs.gateway.runs import ACTIVE_TYPES, LogLine, Progress, Run, RunEvent, parse_time, run_from_json
 from prefect_jobs.gateway.seam import PAGE, NoDeployment, NoPrefectAddress, PrefectUnavailable
+from prefect_jobs.report_names import PROGRESS_EVENT
 
 RUN_EVENTS = ("prefect.flow-run.", "prefect-jobs.")
 RUN_RESOURCE = "prefect.flow-run."

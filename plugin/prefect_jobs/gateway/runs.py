@@ -10,12 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
-PROGRESS_EVENT = "prefect-jobs.progress"
-"""Name of the event by which a running flow tells its progress."""
-
-PROGRESS_LABEL = "prefect-jobs.progress"
-RESULT_LABEL = "prefect-jobs.result"
-KIT_LABEL = "prefect-jobs.kit"
+from prefect_jobs.report_names import KIT_LABEL, PROGRESS_LABEL, RESULT_LABEL
 
 TERMINAL_TYPES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 ACTIVE_TYPES = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")

@@ -19,7 +19,8 @@ from prefect_jobs.kit.prefect_sink import open_prefect_sink
 from prefect_jobs.kit.progress_call import current_reporter
 from prefect_jobs.kit.reporter import Reporter
 from prefect_jobs.kit.result import result_label
-from prefect_jobs.kit.wire import KIT_LABEL, RESULT_LABEL, TITLE_LABEL, storable
+from prefect_jobs.kit.wire import storable
+from prefect_jobs.report_names import KIT_LABEL, RESULT_LABEL, TITLE_LABEL
 
 
 class Attempt:

@@ -8,15 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from prefect_jobs.kit.wire import (
-    PROGRESS_LABEL,
-    LabelsNotStored,
-    LabelsRefused,
-    Progress,
-    ServerAway,
-    Sink,
-    label_text,
-)
+from prefect_jobs.kit.wire import LabelsNotStored, LabelsRefused, Progress, ServerAway, Sink, label_text
+from prefect_jobs.report_names import PROGRESS_LABEL
 
 EVENT_INTERVAL = 0.1
 LABEL_INTERVAL = 2.0

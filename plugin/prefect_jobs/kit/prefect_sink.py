@@ -16,7 +16,8 @@ from prefect.context import SettingsContext
 from prefect.events import emit_event
 from prefect.settings import PREFECT_API_REQUEST_TIMEOUT, PREFECT_CLIENT_MAX_RETRIES
 
-from prefect_jobs.kit.wire import PROGRESS_EVENT, LabelsNotStored, LabelsRefused, ServerAway, Sink
+from prefect_jobs.kit.wire import LabelsNotStored, LabelsRefused, ServerAway, Sink
+from prefect_jobs.report_names import PROGRESS_EVENT
 
 REQUEST_TIMEOUT = 5.0
 

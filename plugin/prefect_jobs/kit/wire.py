@@ -9,12 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-PROGRESS_EVENT = "prefect-jobs.progress"
-PROGRESS_LABEL = "prefect-jobs.progress"
-RESULT_LABEL = "prefect-jobs.result"
-KIT_LABEL = "prefect-jobs.kit"
-TITLE_LABEL = "prefect-jobs.title"
-
 MESSAGE_LIMIT = 1_000
 """Characters of a progress message that are kept."""
 

@@ -1,0 +1,16 @@
+"""How a running flow and the adapter call what passes between them: both sides read the names here, and only here."""
+
+PROGRESS_EVENT = "prefect-jobs.progress"
+"""The event by which a run tells its progress: fast, and may get lost."""
+
+PROGRESS_LABEL = "prefect-jobs.progress"
+"""The run's label with the same payload as JSON text: slower, and stays with the run."""
+
+RESULT_LABEL = "prefect-jobs.result"
+"""The run's label with what an attempt returned: JSON text of ``{"attempt", "result"}``."""
+
+KIT_LABEL = "prefect-jobs.kit"
+"""The label that marks a run of the kit."""
+
+TITLE_LABEL = "prefect-jobs.title"
+"""The label with the title that people read."""
