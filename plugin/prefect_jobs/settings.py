@@ -6,13 +6,19 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from prefect_jobs.api_keys import ApiKey, merge_keys, parse_keys
+
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Settings(BaseSettings):
     """Where prefect-jobs keeps its data, where it listens and whom it answers."""
 
-    model_config = SettingsConfigDict(env_prefix="PREFECT_JOBS_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="PREFECT_JOBS_",
+        extra="ignore",
+        hide_input_in_errors=True,  # it may be a key
+    )
 
     data_dir: Path = Field(
         default=Path("~/.prefect-jobs"),
@@ -36,12 +42,52 @@ class Settings(BaseSettings):
         description="Origins, besides the server's own, whose pages may use the API (space-separated, "
         "such as `https://ops.example.org`). Their host names are accepted as `Host` too.",
     )
+    api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = Field(
+        default=(),
+        repr=False,
+        exclude=True,
+        description="Keys that open the API, each `name:role:key`, separated by spaces; with none the API is open.",
+    )
+    api_keys_file: Path | None = Field(
+        default=None, description="File of further keys, one `name:role:key` a line; a line that begins with # is none."
+    )
+    session_hours: float = Field(
+        default=12.0, gt=0, le=24 * 365, description="Hours after which who signed in with a key must do so again."
+    )
+    statement_timeout: float = Field(
+        default=5.0, gt=0, le=3600, description="Seconds that one question to the job index may take."
+    )
+    access_log: bool = Field(
+        default=True, description="Whether `prefect-jobs serve` writes a line of JSON for each request."
+    )
     work_pool: str = Field(default="jobs", description="Prefect work pool that `prefect-jobs work` serves.")
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
         return value.split() if isinstance(value, str) else value
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _read_keys(cls, value: object) -> object:
+        return parse_keys(value.split()) if isinstance(value, str) else value
+
+    def every_api_key(self) -> tuple[ApiKey, ...]:
+        """The keys of the setting and of the file.
+
+        Raises:
+            ValueError: the file holds something that is no key, or two keys are alike.
+            OSError: the file cannot be read.
+        """
+        if self.api_keys_file is None:
+            return self.api_keys
+        lines = (line.strip() for line in self.api_keys_file.expanduser().read_text(encoding="utf-8").splitlines())
+        return merge_keys(self.api_keys, parse_keys(line for line in lines if line and not line.startswith("#")))
+
+    @property
+    def listens_to_others(self) -> bool:
+        """Whether other machines can reach the API."""
+        return self.host not in LOOPBACK_HOSTS
 
     @property
     def address(self) -> str:

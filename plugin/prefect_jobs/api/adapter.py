@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 from anyio import create_task_group
@@ -10,13 +11,14 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from prefect_jobs.api.problems import job_not_found
+from prefect_jobs.api.sign_in import SignIns
 from prefect_jobs.changes import ChangeHub
 from prefect_jobs.feed import Feed, Pace
 from prefect_jobs.gateway import Gateway, PrefectUnavailable
 from prefect_jobs.jobs import Job
 from prefect_jobs.log_tail import LogTails, TailPace
 from prefect_jobs.settings import Settings
-from prefect_jobs.store import JobIndex, LogStore, open_database
+from prefect_jobs.store import JobIndex, LogStore, SessionStore, open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class Adapter:
     hub: ChangeHub
     feed: Feed
     tails: LogTails
+    sign_ins: SignIns
 
     async def job(self, job_id: str) -> Job:
         """A job by its id, asked of Prefect when the index has not heard of it yet.
@@ -56,14 +59,20 @@ async def open_adapter(
     tail_pace: TailPace | None = None,
 ) -> AsyncGenerator[Adapter]:
     """An adapter with its feed running."""
-    async with gateway_context as gateway, open_database(settings.index_database) as database:
-        index, logs = JobIndex(database), LogStore(database)
+    async with (
+        gateway_context as gateway,
+        open_database(settings.index_database, statement_limit=settings.statement_timeout) as database,
+    ):
+        index, logs = await JobIndex.open(database), LogStore(database)
         hub = ChangeHub(await index.version())
         feed = Feed(gateway, index, logs, hub, pace=pace)
         tails = LogTails(gateway, index, logs, pace=tail_pace)
+        sign_ins = SignIns(
+            settings.every_api_key(), SessionStore(database), lifetime=timedelta(hours=settings.session_hours)
+        )
         async with create_task_group() as tasks:
             tasks.start_soon(feed.run)
-            yield Adapter(settings, gateway, index, logs, hub, feed, tails)
+            yield Adapter(settings, gateway, index, logs, hub, feed, tails, sign_ins)
             tasks.cancel_scope.cancel()
 
 

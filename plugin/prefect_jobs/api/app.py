@@ -7,8 +7,9 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from prefect_jobs import __version__
-from prefect_jobs.api import changes, exports, health, jobs, log_socket, logs
+from prefect_jobs.api import changes, exports, health, jobs, log_socket, logs, search, session
 from prefect_jobs.api.adapter import open_adapter
+from prefect_jobs.api.keys import KeyGuard
 from prefect_jobs.api.origin import OriginGuard
 from prefect_jobs.api.problems import install_error_answers
 from prefect_jobs.feed import Pace
@@ -58,8 +59,9 @@ def create_app(
         redoc_url=None,
     )
     # Literal segments win over `{job_id}`: `changes` is routed before the lookup of a job.
-    for room in (health, changes, jobs, logs, log_socket, exports):
+    for room in (health, session, changes, search, jobs, logs, log_socket, exports):
         app.include_router(room.router)
     install_error_answers(app)
+    app.add_middleware(KeyGuard)
     app.add_middleware(OriginGuard, bound_host=settings.host, allowed_origins=settings.allowed_origins)
     return app

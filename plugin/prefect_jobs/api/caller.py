@@ -5,18 +5,17 @@ caller and leaves him in the request's scope.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
-Role = Literal["viewer", "operator", "admin"]
-ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
-"""From the least to the most powerful: each may do what the ones before it may."""
+from prefect_jobs.api.problems import unauthorized
+from prefect_jobs.api_keys import ROLES, Role
 
 SCOPE_KEY = "prefect_jobs.caller"
-"""Where in the ASGI scope the guard leaves the ``Caller``."""
+"""Where in the ASGI scope the guard leaves the ``Caller``, or None for one who did not say who he is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +36,28 @@ class Caller:
             HTTPException: 403, the role is short.
         """
         if not self.may(role):
-            raise HTTPException(403, f"This takes the role {role}, and your API key has the role {self.role}")
+            raise HTTPException(403, self.refusal(role))
+
+    def refusal(self, role: Role) -> str:
+        """Why he may not do what takes this role."""
+        return f"This takes the role {role}, and your API key has the role {self.role}"
 
 
 ANYBODY = Caller(None, "admin")
 
 
-def _caller(connection: HTTPConnection) -> Caller:
+def _caller(connection: HTTPConnection) -> Caller | None:
     return connection.scope.get(SCOPE_KEY, ANYBODY)
 
 
-TheCaller = Annotated[Caller, Depends(_caller)]
+def _some_caller(connection: HTTPConnection) -> Caller:
+    caller = _caller(connection)
+    if caller is None:
+        raise unauthorized()
+    return caller
+
+
+TheCaller = Annotated[Caller, Depends(_some_caller)]
+
+AnyCaller = Annotated[Caller | None, Depends(_caller)]
+"""Who asks, on a route that also answers those who have not signed in: then None."""

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from prefect_jobs.api.problems import problem_answer
 from prefect_jobs.settings import LOOPBACK_HOSTS
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -57,16 +57,12 @@ class OriginGuard:
     @staticmethod
     async def _refuse(scope: Scope, receive: Receive, send: Send, detail: str) -> None:
         if scope["type"] == "websocket":
-            # Accepted and closed, not refused: only so does the browser's script see the 1008.
-            await receive()
-            await send({"type": "websocket.accept"})
-            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": detail[:120]})
-            return
-        problem = {
-            "type": "about:blank",
-            "title": "Forbidden",
-            "status": 403,
-            "detail": detail,
-            "instance": scope["path"],
-        }
-        await JSONResponse(problem, 403, media_type="application/problem+json")(scope, receive, send)
+            return await close_socket(receive, send, detail)
+        await problem_answer(scope, 403, detail)(scope, receive, send)
+
+
+async def close_socket(receive: Receive, send: Send, reason: str) -> None:
+    """Accept a socket and close it with 1008: of one that is refused, the browser's script would not see why."""
+    await receive()
+    await send({"type": "websocket.accept"})
+    await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason[:120]})

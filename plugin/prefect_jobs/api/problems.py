@@ -9,13 +9,19 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from prefect_jobs.gateway import NoDeployment, PrefectUnavailable
+from prefect_jobs.store import StoreError
 
 logger = logging.getLogger(__name__)
 
+KEY_REQUIRED = "API key required. Provide via X-API-Key header or api_key query parameter."
+REQUEST_ID = "prefect_jobs.request_id"
+"""Where in the ASGI scope the id of the request is left."""
+SECRET_FIELDS = frozenset({"api_key", "token"})
 VALUE_SHOWN = 100
 """Characters of a rejected value that an answer repeats."""
 RETRY_AFTER = "5"
@@ -29,6 +35,12 @@ class Problem(BaseModel):
     status: int
     detail: str
     instance: str
+
+
+class Unauthorized(BaseModel):
+    """The body of a 401 answer."""
+
+    detail: str = Field(examples=[KEY_REQUIRED])
 
 
 class FieldError(BaseModel):
@@ -60,33 +72,61 @@ def job_not_found(job_id: str) -> HTTPException:
     return HTTPException(404, f"No job found with ID: {job_id}")
 
 
-def _problem(request: Request, status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def unauthorized(detail: str = KEY_REQUIRED) -> HTTPException:
+    """401 as the contract writes it: `{"detail": …}`, no problem document (1.1)."""
+    return HTTPException(401, detail)
+
+
+def request_id(scope: Scope) -> str | None:
+    """The id of this request, where one is known."""
+    return scope.get(REQUEST_ID)
+
+
+def problem_answer(scope: Scope, status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem document; for 401 the contract's plain shape."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return JSONResponse({"detail": detail}, status, {"WWW-Authenticate": "ApiKey", **(headers or {})})
     title = HTTPStatus(status).phrase
-    problem = Problem(title=title, status=status, detail=detail, instance=request.url.path)
+    problem = Problem(title=title, status=status, detail=detail, instance=scope["path"])
     return JSONResponse(problem.model_dump(), status, headers, media_type="application/problem+json")
 
 
-def _error(
-    request: Request, status: int, code: str, message: str, errors: list[FieldError] | None = None
+def error_answer(
+    scope: Scope, status: int, code: str, message: str, errors: list[FieldError] | None = None
 ) -> JSONResponse:
+    """An answer in the second shape: `{"error": …}`."""
     body = ErrorBody(
         code=code,
         message=message,
         errors=errors,
-        request_id=request.headers.get("x-request-id"),
+        request_id=request_id(scope),
         timestamp=datetime.now(UTC).isoformat(timespec="microseconds"),
     )
     absent = {name for name in ("errors", "request_id") if getattr(body, name) is None}
     return JSONResponse({"error": body.model_dump(exclude=absent)}, status)
 
 
+def invalid_answer(scope: Scope, errors: list[FieldError]) -> JSONResponse:
+    """422."""
+    return error_answer(scope, 422, "VALIDATION_ERROR", "Request validation failed", errors)
+
+
+def busy_answer(scope: Scope, code: str, message: str) -> JSONResponse:
+    """503 with the seconds after which to ask again."""
+    answer = error_answer(scope, 503, code, message)
+    answer.headers["Retry-After"] = RETRY_AFTER
+    return answer
+
+
 def _field_error(error: Mapping[str, Any]) -> FieldError:
     value = error.get("input")
     where = [str(part) for part in error["loc"]]
+    # What was sent instead of a missing field is no value of it, and a key that is no good may be somebody's.
+    hidden = error["type"] == "missing" or not SECRET_FIELDS.isdisjoint(where)
     return FieldError(
         field=".".join(where),
         message=str(error["msg"]),
-        value=None if value is None or error["type"] == "missing" else str(value)[:VALUE_SHOWN],
+        value=None if value is None or hidden else str(value)[:VALUE_SHOWN],
     )
 
 
@@ -95,27 +135,35 @@ def install_error_answers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
-        return _problem(request, error.status_code, str(error.detail), error.headers)
+        return problem_answer(request.scope, error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        errors = [_field_error(item) for item in error.errors()]
-        return _error(request, 422, "VALIDATION_ERROR", "Request validation failed", errors)
+        return invalid_answer(request.scope, [_field_error(item) for item in error.errors()])
 
     @app.exception_handler(NoDeployment)
     async def no_deployment(request: Request, error: NoDeployment) -> Response:
-        return _problem(request, 409, str(error))
+        return problem_answer(request.scope, 409, str(error))
 
     @app.exception_handler(PrefectUnavailable)
     async def unavailable(request: Request, error: PrefectUnavailable) -> Response:
         logger.warning("%s", error)
-        answer = _error(request, 503, "PREFECT_UNAVAILABLE", "Prefect's API is not reachable - try again shortly")
-        answer.headers["Retry-After"] = RETRY_AFTER
-        return answer
+        return busy_answer(request.scope, "PREFECT_UNAVAILABLE", "Prefect's API is not reachable - try again shortly")
+
+    @app.exception_handler(StoreError)
+    async def store_busy(request: Request, error: StoreError) -> Response:
+        logger.warning("%s: %s", type(error).__name__, error)
+        return busy_answer(request.scope, error.code, str(error))
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
         # The cause goes to the server's log (Starlette raises it on) and not to the client: it may hold secrets.
-        return _error(request, 500, "INTERNAL_ERROR", "An unexpected error occurred - see the server's log")
+        answer = error_answer(
+            request.scope, 500, "INTERNAL_ERROR", "An unexpected error occurred - see the server's log"
+        )
+        # This answer is written outside of the middleware that names every other one.
+        if known := request_id(request.scope):
+            answer.headers["X-Request-ID"] = known
+        return answer
 
-    _ = (refused, invalid, no_deployment, unavailable, failed)
+    _ = (refused, invalid, no_deployment, unavailable, store_busy, failed)
