@@ -251,9 +251,7 @@ class Feed:
 
     async def _check_others(self, seen: set[str], *, active_only: bool) -> None:
         """Ask by id for each job that did not turn up: a page can slip past while others are deleted."""
-        after = ""
-        while ids := await self._index.ids(active_only=active_only, after=after):
-            after = ids[-1]
+        async for ids in self._index.ids(active_only=active_only):
             await self._check([job_id for job_id in ids if job_id not in seen])
 
     async def _check(self, job_ids: Sequence[str]) -> None:

@@ -43,6 +43,16 @@ TABLE: dict[str, dict[str | None, JobState]] = {
 SCHEDULED_AHEAD = JobState("pending", "scheduled")
 
 
+def _states_by_status() -> dict[str, frozenset[str]]:
+    found = {state for names in TABLE.values() for state in names.values()}
+    by_status = {status: frozenset(state.state for state in found if state.status == status) for status in STATUSES}
+    return by_status | {"cancelled": frozenset(CANCELLED_STATES)}
+
+
+STATES_BY_STATUS: dict[str, frozenset[str]] = _states_by_status()
+"""The states that each word of the filter ``status`` selects; `cancelled` is one (contract 4.1)."""
+
+
 def job_state(state_type: str, state_name: str, *, scheduled_for: datetime | None, now: datetime) -> JobState:
     """The job state of a run in this Prefect state.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from prefect_jobs.clean_text import clean, clean_value
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import ENDED, Status, job_state
 
@@ -35,6 +36,8 @@ class Job:
     reported: Progress | None
     """The progress this row was drawn from, kept so that an older report never overwrites a newer one."""
     version: int = 0
+    slot: int = 0
+    """The key of its row in the index."""
 
     @property
     def ended(self) -> bool:
@@ -88,7 +91,7 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
     status, state = job_state(run.state_type, run.state_name, scheduled_for=run.scheduled_for, now=now)
     begun = status != "pending" or state == "suspended"
     reported = newest_progress(run.run_count, run.progress, known) if begun else None
-    error = error_of(state, run.state_message) if status == "failed" else None
+    error = error_of(state, clean(run.state_message or "")) if status == "failed" else None
     started_at = run.started_at if begun else None
     if started_at is not None and started_at < run.created_at:
         # `python myflow.py` starts its clock before the server writes the run's record.
@@ -96,21 +99,21 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
     completed_at = run.ended_at if status in ENDED else None
     return Job(
         job_id=run.id,
-        name=run.name,
-        job_type=run.flow_name,
+        name=clean(run.name),
+        job_type=clean(run.flow_name),
         status=status,
         state=state,
         progress=100 if status == "completed" else (reported.percent if reported else 0),
         message=message_of(status, state, error, reported.message if reported else None),
         error=error,
-        result=run.result if status == "completed" else None,
+        result=clean_value(run.result) if status == "completed" else None,
         created_at=run.created_at,
         started_at=started_at,
         completed_at=max(completed_at, started_at or run.created_at) if completed_at else None,
         due_at=run.scheduled_for if status == "pending" else None,
         attempt=max(1, run.run_count),
         deployment_id=run.deployment_id,
-        parameters=run.parameters,
+        parameters=clean_value(dict(run.parameters)),
         uses_kit=run.uses_kit,
         state_id=run.state_id,
         reported=reported,

@@ -16,8 +16,8 @@ async def database(tmp_path: Path) -> AsyncGenerator[Database]:
 
 
 @pytest.fixture
-def index(database: Database) -> JobIndex:
-    return JobIndex(database)
+async def index(database: Database) -> JobIndex:
+    return await JobIndex.open(database)
 
 
 @pytest.fixture

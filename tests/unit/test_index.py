@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import ArgumentError
 
+from prefect_jobs.conditions import Condition, OneOf
 from prefect_jobs.gateway import Progress, Run
 from prefect_jobs.gateway.fake import a_run, completed, failed, pending, running
-from prefect_jobs.store import JobIndex, open_database
-from prefect_jobs.store.index import SORTS, TOMBSTONES_KEPT, Filter, Sort
+from prefect_jobs.job_states import STATES_BY_STATUS
+from prefect_jobs.store import JobIndex, Page, open_database
+from prefect_jobs.store.index import TOMBSTONES_KEPT
+from prefect_jobs.store.orders import SORTS, Sort
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 
@@ -19,10 +22,9 @@ def at(minutes: float) -> datetime:
     return NOW + timedelta(minutes=minutes)
 
 
-async def ids(index: JobIndex, **query: Any) -> list[str]:
-    wanted: dict[str, Any] = {"limit": 100, "offset": 0} | query
-    found, _total = await index.page(**wanted)
-    return [job.job_id for job in found]
+async def ids(index: JobIndex, *conditions: Condition, **page: Any) -> list[str]:
+    found = await index.find(conditions, replace(Page(limit=100), **page))
+    return [job.job_id for job in found.jobs]
 
 
 async def fill(index: JobIndex, *runs: Run) -> None:
@@ -94,13 +96,13 @@ async def test_cancelled_selects_the_cancelled_and_aborted_among_the_failed(inde
     cancelled, aborted = a_run("CANCELLED", "Cancelled"), a_run("CANCELLED", "Aborted")
     broken, fine = failed("no"), completed()
     await fill(index, cancelled, aborted, broken, fine)
-    wanted: dict[Filter, set[str]] = {
+    wanted: dict[str, set[str]] = {
         "cancelled": {cancelled.id, aborted.id},
         "failed": {cancelled.id, aborted.id, broken.id},
         "completed": {fine.id},
         "running": set(),
     }
-    assert {status: set(await ids(index, status=status)) for status in wanted} == wanted
+    assert {word: set(await ids(index, OneOf("state", STATES_BY_STATUS[word]))) for word in wanted} == wanted
 
 
 @pytest.mark.parametrize("sort", list(SORTS))
@@ -117,7 +119,7 @@ async def test_every_sort_puts_missing_times_lowest_and_keeps_newest_first_among
         failed("x", created_at=at(6), ended_at=at(9), flow="backup"),
     ]
     await fill(index, *runs)
-    found, _ = await index.page(sort=sort, descending=descending, limit=100, offset=0)
+    found = (await index.find([], Page(sort=sort, descending=descending, limit=100))).jobs
 
     def key(job: Any) -> tuple[bool, Any]:
         value = getattr(job, sort)
@@ -133,7 +135,7 @@ async def test_a_run_prepared_by_a_schedule_becomes_a_job_when_it_is_due(index: 
     run = pending(created_at=at(0), scheduled_for=at(10))
     await fill(index, run)
     assert await ids(index) == []
-    assert (await index.stats()).by_status == {}
+    assert index.stats().counts.by_status == {}
     assert await index.promote_due(now=at(9)) == []
     assert [change.job_id for change in await index.promote_due(now=at(10))] == [run.id]
     assert await ids(index) == [run.id]
@@ -148,18 +150,18 @@ async def test_statistics_count_and_average_what_the_contract_says(index: JobInd
         pending(created_at=at(-5), flow="cleanup"),
         pending(created_at=at(-2)),
     )
-    stats = await index.stats()
-    assert stats.by_status == {"pending": 2, "completed": 2, "failed": 1}
-    assert list(stats.by_status) == ["pending", "completed", "failed"]
-    assert stats.by_type == {"cleanup": 1, "export": 4}
-    assert list(stats.by_type) == ["cleanup", "export"]
+    stats = index.stats()
+    assert stats.counts.by_status == {"pending": 2, "completed": 2, "failed": 1}
+    assert list(stats.counts.by_status) == ["pending", "completed", "failed"]
+    assert stats.counts.by_type == {"cleanup": 1, "export": 4}
+    assert list(stats.counts.by_type) == ["cleanup", "export"]
     assert stats.average_duration_seconds == 120
     assert stats.oldest_pending == at(-5)
 
 
 async def test_an_empty_index_has_no_average_and_no_oldest_job(index: JobIndex) -> None:
-    stats = await index.stats()
-    assert (stats.by_status, stats.average_duration_seconds, stats.oldest_pending) == ({}, None, None)
+    stats = index.stats()
+    assert (stats.counts.by_status, stats.average_duration_seconds, stats.oldest_pending) == ({}, None, None)
 
 
 async def test_the_changes_since_a_version_hold_each_job_once_and_the_deleted_ones(index: JobIndex) -> None:

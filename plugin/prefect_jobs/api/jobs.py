@@ -1,12 +1,14 @@
 """Reading jobs (contract section 4)."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.problems import ErrorAnswer, Problem
+from prefect_jobs.api.search import STATES_HELP, WORDS_LENGTH, Paging, in_states, words
 from prefect_jobs.api.wire import (
     JobList,
     JobResponse,
@@ -17,8 +19,7 @@ from prefect_jobs.api.wire import (
     StatusCount,
     TypeCount,
 )
-from prefect_jobs.job_states import STATUSES
-from prefect_jobs.store.index import SORTS, Filter
+from prefect_jobs.conditions import OneOf
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
 
@@ -31,37 +32,25 @@ BUILT_IN = {
     "re_evaluation": "Score chosen events again and report what changed",
 }
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="Items on a page.")]
-Offset = Annotated[int, Query(ge=0, le=2**31, description="Matches to skip.")]
+
+class ListQuery(Paging):
+    """What the list takes."""
+
+    job_type: str | None = Field(default=None, max_length=200, description="Exactly this type.", examples=["export"])
+    status: Literal["pending", "running", "completed", "failed", "cancelled"] | None = Field(
+        default=None, description="`cancelled` selects the cancelled and aborted among the failed."
+    )
+    state: str | None = Field(default=None, max_length=WORDS_LENGTH, description=STATES_HELP, examples=["late"])
 
 
 @router.get("")
-async def list_jobs(
-    adapter: TheAdapter,
-    job_type: Annotated[str | None, Query(description="Exactly this type.")] = None,
-    status: Annotated[
-        Filter | None, Query(description="`cancelled` selects the cancelled and aborted among the failed.")
-    ] = None,
-    limit: Limit = 50,
-    offset: Offset = 0,
-    sort: Annotated[
-        str, Query(description=f"One of {', '.join(SORTS)}; anything else is `created_at`.")
-    ] = "created_at",
-    order: Annotated[str, Query(description="`desc` (in any case); anything else is ascending.")] = "desc",
-) -> JobList:
+async def list_jobs(adapter: TheAdapter, wanted: Annotated[ListQuery, Query()]) -> JobList:
     """List jobs, newest first."""
-    found, total = await adapter.index.page(
-        job_type=job_type,
-        status=status,
-        sort=SORTS.get(sort, "created_at"),
-        descending=order.lower() == "desc",
-        limit=limit,
-        offset=offset,
-    )
-    return JobList(
-        items=[JobResponse.of(job) for job in found],
-        pagination=Pagination(total=total, limit=limit, offset=offset, has_more=offset + len(found) < total),
-    )
+    conditions = in_states(frozenset([wanted.status]) if wanted.status else None, words(wanted.state))
+    if wanted.job_type is not None:
+        conditions.append(OneOf("job_type", frozenset([wanted.job_type])))
+    found = await adapter.index.find(conditions, wanted.page)
+    return JobList(items=[JobResponse.of(job) for job in found.jobs], pagination=Pagination.of(found, wanted.page))
 
 
 @router.get("/types")
@@ -79,16 +68,13 @@ async def list_types(adapter: TheAdapter) -> JobTypes:
 @router.get("/stats")
 async def job_stats(adapter: TheAdapter) -> JobStats:
     """Count jobs by status and type."""
-    stats = await adapter.index.stats()
+    stats = adapter.index.stats()
+    counts = stats.counts
     age = None if stats.oldest_pending is None else (datetime.now(UTC) - stats.oldest_pending).total_seconds()
     return JobStats(
-        total_jobs=sum(stats.by_status.values()),
-        by_status=[
-            StatusCount(status=status, count=stats.by_status[status])
-            for status in STATUSES
-            if status in stats.by_status
-        ],
-        by_type=[TypeCount(job_type=job_type, count=count) for job_type, count in stats.by_type.items()],
+        total_jobs=counts.total,
+        by_status=[StatusCount(status=status, count=count) for status, count in counts.by_status.items()],
+        by_type=[TypeCount(job_type=job_type, count=count) for job_type, count in counts.by_type.items()],
         average_duration_seconds=stats.average_duration_seconds,
         oldest_pending_job_age_seconds=None if age is None else max(0.0, age),
     )

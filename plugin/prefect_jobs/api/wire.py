@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, PlainSeri
 
 from prefect_jobs.job_states import Status
 from prefect_jobs.jobs import Job
-from prefect_jobs.store import StoredLine
+from prefect_jobs.store import FoundJobs, Page, StoredLine
 
 _EXAMPLE_ID = "5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e10"
 
@@ -48,6 +48,8 @@ class JobResponse(BaseModel):
     job_id: str = Field(examples=[_EXAMPLE_ID])
     job_type: str = Field(description="The flow's name.", examples=["export"])
     status: Status = Field(examples=["running"])
+    name: str = Field(description="The name of the run.", examples=["brave-otter"])
+    attempt: int = Field(ge=1, description="Which attempt this is, from 1.", examples=[1])
     state: str = Field(description="The finer word for `status`, such as `late` or `timed_out`.", examples=["running"])
     progress: int = Field(ge=0, le=100, examples=[38])
     message: str | None = Field(examples=["Processing event 400/1000"])
@@ -78,6 +80,18 @@ class Pagination(BaseModel):
     cursor: None = None
     next_cursor: None = None
     has_more: bool = Field(description="Whether more matches follow this page.", examples=[False])
+    total_is_exact: bool = Field(default=True, description="False: `total` is a lower bound.", examples=[True])
+
+    @classmethod
+    def of(cls, found: FoundJobs, page: Page) -> "Pagination":
+        """Where this page stands."""
+        return cls(
+            total=found.counts.total,
+            limit=page.limit,
+            offset=page.offset,
+            has_more=page.offset + len(found.jobs) < found.counts.total,
+            total_is_exact=found.exact,
+        )
 
 
 class JobList(BaseModel):

@@ -1,32 +1,41 @@
-"""The job index: what Prefect cannot answer (order by creation, counts, changes since), kept beside it.
+"""The job index: what Prefect cannot answer (search, order, counts, changes since), kept beside it.
 
 Rows are only ever drawn from a reading of Prefect or a progress report of the run itself. Each change of any job takes
-the next version, in the same transaction, by one writer: versions therefore become visible in their order.
+the next version, in the same transaction, by one writer: versions therefore become visible in their order. The rows are
+what survives; what is searched stands in memory (`columns`, `texts`) and follows each committed change.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, false, func, insert, not_, or_, select, true, update
+import numpy as np
+from sqlalchemy import Row, and_, delete, false, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from prefect_jobs.clean_text import clean
+from prefect_jobs.conditions import Condition, Contains, IdStarts, Logged, Not, Plain
 from prefect_jobs.gateway.runs import Progress, Run
-from prefect_jobs.job_states import CANCELLED_STATES, STATUSES
+from prefect_jobs.job_text import parameter_text, search_text
 from prefect_jobs.jobs import Job, job_from_run
+from prefect_jobs.store.columns import Columns, Slots
 from prefect_jobs.store.database import Database
-from prefect_jobs.store.tables import clock, deleted_jobs, jobs
+from prefect_jobs.store.loading import load
+from prefect_jobs.store.orders import Orders
+from prefect_jobs.store.search import Counts, Page, Search
+from prefect_jobs.store.tables import clock, deleted_jobs, from_microseconds, jobs, to_microseconds
+from prefect_jobs.store.texts import Texts
 
 TOMBSTONES_KEPT = timedelta(hours=24)
 READ_ORDERS_KEPT = 100_000
 IN_LIST = 500
-"""Ids in one query: well below every database's limit of parameters."""
-
-Filter = Literal["pending", "running", "completed", "failed", "cancelled"]
-Sort = Literal["created_at", "started_at", "completed_at", "progress", "job_type", "status"]
-SORTS: dict[str, Sort] = {name: name for name in get_args(Sort)}
+"""Values in one query: well below every database's limit of parameters."""
+ID_PREFIX_LEAST = 6
+"""Characters from which on a searched word may be the beginning of a job's id."""
+BY_ID_LIMIT = 1_000
+"""Jobs that a search finds by the beginning of their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +51,22 @@ class Change:
 class Stats:
     """Counts over all jobs, and two times in seconds."""
 
-    by_status: dict[str, int]
-    by_type: dict[str, int]
+    counts: Counts
     average_duration_seconds: float | None
     oldest_pending: datetime | None
 
 
-# What a viewer of the jobs may see; runs that a schedule prepared ahead are no jobs yet.
-_IS_JOB = jobs.c.state != "scheduled"
+@dataclass(frozen=True, slots=True)
+class FoundJobs:
+    """One page of a search; the counts are over all matches, and lower bounds where not ``exact``."""
+
+    jobs: list[Job]
+    counts: Counts
+    exact: bool
 
 
-_COLUMNS = [column.name for column in jobs.columns]
+_TEXTS = ("search_text", "parameter_text")
+_COLUMNS = [column for column in jobs.columns if column.name not in _TEXTS]
 
 
 def _job(row: Row[Any]) -> Job:
@@ -63,7 +77,12 @@ def _job(row: Row[Any]) -> Job:
 
 
 def _row(job: Job) -> dict[str, Any]:
-    values = {name: getattr(job, name) for name in _COLUMNS if not name.startswith("reported_")}
+    """A job's row but for its slot, which the database gives."""
+    values = {
+        column.name: getattr(job, column.name)
+        for column in _COLUMNS
+        if column.name != "slot" and not column.name.startswith("reported_")
+    }
     reported = job.reported
     return values | {
         "parameters": dict(job.parameters),
@@ -71,91 +90,146 @@ def _row(job: Job) -> dict[str, Any]:
         "reported_message": reported.message if reported else None,
         "reported_attempt": reported.attempt if reported else None,
         "reported_at": reported.at if reported else None,
+        "search_text": search_text(job),
+        "parameter_text": parameter_text(job),
     }
 
 
 class JobIndex:
-    """All jobs, in the adapter's own database."""
+    """All jobs, in the adapter's own database and, but for their bodies, in memory."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._read_orders: OrderedDict[str, int] = OrderedDict()
+        self._columns, self._texts = Columns(), Texts()
+        self._orders = Orders(self._columns)
+        self._search = Search(self._columns, self._texts, self._orders)
+
+    @classmethod
+    async def open(cls, database: Database) -> "JobIndex":
+        """The index of this database, read into memory (some seconds a million jobs)."""
+        index = cls(database)
+        async with database.reading() as connection:
+            await load(connection, index._columns, index._texts)
+        return index
 
     # -- writing --------------------------------------------------------------------------------------------------
 
     async def apply(self, runs: Sequence[Run], *, now: datetime) -> list[Change]:
         """Make the index say what these readings of Prefect say. Returns what changed, in version order."""
-        changes: list[Change] = []
         async with self._database.writing() as connection:
             newest: dict[str, Run] = {}
             for run in sorted(runs, key=lambda run: run.read_order):
                 if run.read_order >= self._read_orders.get(run.id, 0):
                     newest[run.id] = run
             known = await self._by_ids(connection, list(newest))
+            changed: list[tuple[Job | None, Job]] = []
             for run in newest.values():
                 self._remember(run.id, run.read_order)
                 old = known.get(run.id)
                 job = job_from_run(run, now=now, known=old.reported if old else None)
-                if old is None or replace(old, version=0) != job:
-                    changes.append(await self._write(connection, old, job))
-        return changes
+                if old is None or replace(old, version=0, slot=0) != job:
+                    changed.append((old, job))
+            changes = await self._write(connection, changed)
+        return self._committed(changes)
 
     async def apply_progress(self, reports: Iterable[tuple[str, Progress]]) -> list[Change]:
         """Take over what running jobs report. Reports for another attempt, or older than the known one, are dropped."""
-        changes: list[Change] = []
         async with self._database.writing() as connection:
             latest = dict(sorted(reports, key=lambda report: report[1].at))
+            changed: list[tuple[Job | None, Job]] = []
             for job_id, old in (await self._by_ids(connection, list(latest))).items():
                 report = latest[job_id]
                 stale = old.reported is not None and old.reported.at >= report.at
                 if old.status != "running" or report.attempt != old.attempt or stale:
                     continue
                 message = old.message if old.state == "aborting" else report.message
-                job = replace(old, progress=report.percent, message=message, reported=report)
-                changes.append(await self._write(connection, old, job))
-        return changes
+                changed.append((old, replace(old, progress=report.percent, message=message, reported=report)))
+            changes = await self._write(connection, changed)
+        return self._committed(changes)
 
     async def promote_due(self, *, now: datetime) -> list[Change]:
         """Turn the runs that a schedule prepared and whose time has come into jobs."""
-        changes: list[Change] = []
+        ahead = self._columns.ahead()
+        due = ahead[self._columns.due_at[ahead] <= to_microseconds(now)]
+        if not len(due):
+            return []
         async with self._database.writing() as connection:
-            due = select(jobs).where(jobs.c.state == "scheduled", jobs.c.due_at <= now)
-            for row in (await connection.execute(due)).all():
-                old = _job(row)
-                changes.append(await self._write(connection, old, replace(old, state="pending")))
-        return changes
+            found = await self._by_slots(connection, due)
+            changes = await self._write(
+                connection, [(old, replace(old, state="pending")) for old in found if old.state == "scheduled"]
+            )
+        return self._committed(changes)
 
     async def remove(self, job_ids: Sequence[str], *, now: datetime) -> list[Change]:
         """Forget jobs that Prefect no longer holds."""
         changes: list[Change] = []
+        slots: list[int] = []
         async with self._database.writing() as connection:
-            for job_id in await self._by_ids(connection, job_ids):
-                version = await self._next_version(connection)
-                await connection.execute(delete(jobs).where(jobs.c.job_id == job_id))
+            gone = await self._by_ids(connection, job_ids)
+            first = await self._next_versions(connection, len(gone)) if gone else 0
+            for version, (job_id, old) in enumerate(gone.items(), first):
+                await connection.execute(delete(jobs).where(jobs.c.slot == old.slot))
                 await connection.execute(delete(deleted_jobs).where(deleted_jobs.c.job_id == job_id))
                 await connection.execute(insert(deleted_jobs).values(job_id=job_id, deleted_at=now, version=version))
                 changes.append(Change(version, job_id, None))
+                slots.append(old.slot)
             expired = deleted_jobs.c.deleted_at < now - TOMBSTONES_KEPT
             floor = (await connection.execute(select(func.max(deleted_jobs.c.version)).where(expired))).scalar()
             if floor is not None:
                 await connection.execute(delete(deleted_jobs).where(expired))
                 await connection.execute(update(clock).where(clock.c.floor < floor).values(floor=floor))
+        for slot in slots:
+            self._columns.remove(slot)
+            self._texts.remove(slot)
+            self._orders.changed(slot)
         return changes
 
-    async def _write(self, connection: AsyncConnection, old: Job | None, job: Job) -> Change:
-        job = replace(job, version=await self._next_version(connection))
-        if old is None:
-            await connection.execute(insert(jobs).values(_row(job)))
-        else:
+    async def _write(self, connection: AsyncConnection, changed: Sequence[tuple[Job | None, Job]]) -> list[Change]:
+        """Write new jobs, and what is different in known ones, each with its own version."""
+        if not changed:
+            return []
+        first = await self._next_versions(connection, len(changed))
+        written: list[Job] = []
+        new: list[int] = []
+        for number, (old, job) in enumerate(changed):
+            job = replace(job, version=first + number, slot=old.slot if old else 0)
+            written.append(job)
+            if old is None:
+                new.append(number)
+                continue
             before, after = _row(old), _row(job)
-            changed = {name: value for name, value in after.items() if before[name] != value}
-            await connection.execute(update(jobs).where(jobs.c.job_id == job.job_id).values(changed))
-        return Change(job.version, job.job_id, job)
+            values = {name: value for name, value in after.items() if before[name] != value}
+            await connection.execute(update(jobs).where(jobs.c.slot == job.slot).values(values))
+        if new:
+            slots = await connection.execute(
+                insert(jobs).returning(jobs.c.slot, sort_by_parameter_order=True),
+                [_row(written[number]) for number in new],
+            )
+            for number, slot in zip(new, slots.scalars().all(), strict=True):
+                written[number] = replace(written[number], slot=slot)
+        return [Change(job.version, job.job_id, job) for job in written]
+
+    def _committed(self, changes: list[Change]) -> list[Change]:
+        """Let what stands in memory follow the database."""
+        for change in changes:
+            if (job := change.job) is not None:
+                self._columns.put(job.slot, self._columns.cell_of(job))
+                self._texts.put(
+                    job.slot,
+                    search_text(job),
+                    parameter_text(job),
+                    ended=job.ended,
+                    created_at=self._columns.created_at,
+                )
+                self._orders.changed(job.slot)
+        return changes
 
     @staticmethod
-    async def _next_version(connection: AsyncConnection) -> int:
-        step = update(clock).values(version=clock.c.version + 1).returning(clock.c.version)
-        return (await connection.execute(step)).scalar_one()
+    async def _next_versions(connection: AsyncConnection, count: int) -> int:
+        """Take the next ``count`` versions. Returns the first of them."""
+        step = update(clock).values(version=clock.c.version + count).returning(clock.c.version)
+        return (await connection.execute(step)).scalar_one() - count + 1
 
     def _remember(self, job_id: str, read_order: int) -> None:
         self._read_orders[job_id] = read_order
@@ -170,74 +244,40 @@ class JobIndex:
         async with self._database.reading() as connection:
             return (await self._by_ids(connection, [job_id])).get(job_id)
 
-    async def page(
-        self,
-        *,
-        status: Filter | None = None,
-        job_type: str | None = None,
-        sort: Sort = "created_at",
-        descending: bool = True,
-        limit: int,
-        offset: int,
-    ) -> tuple[list[Job], int]:
-        """One page of the jobs and how many there are in all. Ties stand newest first, then by id."""
-        condition = and_(_IS_JOB, self._has_status(status), true() if job_type is None else jobs.c.job_type == job_type)
-        column = jobs.c[sort]
-        # A missing time counts as the smallest value.
-        nulls = column.is_(None).asc() if descending else column.is_(None).desc()
-        order = [column.desc() if descending else column.asc(), jobs.c.created_at.desc(), jobs.c.job_id.desc()]
-        if column.nullable:
-            order.insert(0, nulls)
-        if sort == "created_at":
-            order = [jobs.c.created_at.desc(), jobs.c.job_id.desc()] if descending else [jobs.c.created_at.asc()]
-            order = order if descending else [*order, jobs.c.job_id.asc()]
+    async def find(self, conditions: Sequence[Condition], page: Page) -> FoundJobs:
+        """One page of the jobs for which all conditions hold, and the counts over all of them."""
         async with self._database.reading() as connection:
-            total = (await connection.execute(select(func.count()).select_from(jobs).where(condition))).scalar_one()
-            page = select(jobs).where(condition).order_by(*order).limit(limit).offset(offset)
-            return [_job(row) for row in (await connection.execute(page)).all()], total
+            known: dict[Plain, Slots] = {}
+            for condition in conditions:
+                plain = condition.condition if isinstance(condition, Not) else condition
+                if isinstance(plain, Logged):
+                    raise NotImplementedError
+                if isinstance(plain, IdStarts):
+                    known[plain] = await self._slots_by_id(connection, plain.prefix)
+                elif isinstance(plain, Contains) and plain.or_id and len(plain.text) >= ID_PREFIX_LEAST:
+                    known[plain] = await self._slots_by_id(connection, plain.text)
+            found = await self._search.find(conditions, page, known)
+            return FoundJobs(await self._by_slots(connection, found.slots), found.counts, found.exact)
 
-    @staticmethod
-    def _has_status(status: Filter | None) -> ColumnElement[bool]:
-        if status is None:
-            return true()
-        if status == "cancelled":
-            return jobs.c.state.in_(CANCELLED_STATES)
-        return jobs.c.status == status
+    def everything(self) -> Counts:
+        """The counts over all jobs."""
+        return self._search.everything()
 
-    async def stats(self) -> Stats:
+    def stats(self) -> Stats:
         """Counts and times over all jobs."""
-        duration = (jobs.c.completed_at - jobs.c.started_at).cast(jobs.c.version.type)
-        async with self._database.reading() as connection:
-            by_status = await connection.execute(
-                select(jobs.c.status, func.count()).where(_IS_JOB).group_by(jobs.c.status)
-            )
-            by_type = await connection.execute(
-                select(jobs.c.job_type, func.count()).where(_IS_JOB).group_by(jobs.c.job_type).order_by(jobs.c.job_type)
-            )
-            average = await connection.execute(
-                select(func.avg(duration)).where(
-                    jobs.c.status == "completed", not_(or_(jobs.c.started_at.is_(None), jobs.c.completed_at.is_(None)))
-                )
-            )
-            oldest = await connection.execute(
-                select(func.min(jobs.c.created_at)).where(_IS_JOB, jobs.c.status == "pending")
-            )
-            counts = dict(by_status.tuples().all())
-            mean = average.scalar()
-            return Stats(
-                by_status={status: counts[status] for status in STATUSES if status in counts},
-                by_type=dict(by_type.tuples().all()),
-                average_duration_seconds=None if mean is None else float(mean) / 1_000_000,
-                oldest_pending=oldest.scalar(),
-            )
+        columns = self._columns
+        waiting = columns.created_at[columns.pending()]
+        mean = columns.completed_duration / columns.completed / 1_000_000 if columns.completed else None
+        return Stats(self.everything(), mean, from_microseconds(int(waiting.min())) if len(waiting) else None)
 
-    async def ids(self, *, active_only: bool, after: str = "", limit: int = 1000) -> list[str]:
-        """Ids in ascending order from behind ``after``: of all rows, or of the jobs that have not ended."""
-        active = and_(jobs.c.status.in_(("pending", "running")), _IS_JOB)
-        condition = and_(jobs.c.job_id > after, active if active_only else true())
-        async with self._database.reading() as connection:
-            page = select(jobs.c.job_id).where(condition).order_by(jobs.c.job_id).limit(limit)
-            return list((await connection.execute(page)).scalars())
+    async def ids(self, *, active_only: bool) -> AsyncIterator[list[str]]:
+        """Ids, some hundred at a time: of all rows, or of the jobs that have not ended."""
+        slots = self._columns.active() if active_only else self._columns.present()
+        for start in range(0, len(slots), IN_LIST):
+            chosen = slots[start : start + IN_LIST].tolist()
+            async with self._database.reading() as connection:
+                rows = await connection.execute(select(jobs.c.job_id).where(jobs.c.slot.in_(chosen)))
+            yield list(rows.scalars())
 
     async def changes_after(self, version: int, *, limit: int) -> list[Change] | None:
         """The changes after this version, oldest first, each job once; None when the version is too old or not ours."""
@@ -245,7 +285,12 @@ class JobIndex:
             now, floor = (await connection.execute(select(clock.c.version, clock.c.floor))).one()
             if not floor <= version <= now:
                 return None
-            changed = select(jobs).where(jobs.c.version > version, _IS_JOB).order_by(jobs.c.version).limit(limit)
+            changed = (
+                select(*_COLUMNS)
+                .where(jobs.c.version > version, jobs.c.state != "scheduled")
+                .order_by(jobs.c.version)
+                .limit(limit)
+            )
             gone = (
                 select(deleted_jobs)
                 .where(deleted_jobs.c.version > version)
@@ -277,6 +322,29 @@ class JobIndex:
         found: dict[str, Job] = {}
         for start in range(0, len(job_ids), IN_LIST):
             chosen = job_ids[start : start + IN_LIST]
-            rows = await connection.execute(select(jobs).where(jobs.c.job_id.in_(chosen) if chosen else false()))
+            rows = await connection.execute(select(*_COLUMNS).where(jobs.c.job_id.in_(chosen) if chosen else false()))
             found.update((row.job_id, _job(row)) for row in rows.all())
         return found
+
+    @staticmethod
+    async def _by_slots(connection: AsyncConnection, slots: Slots) -> list[Job]:
+        """The jobs in these slots, in this order; one that went meanwhile is left out."""
+        found: dict[int, Job] = {}
+        wanted = slots.tolist()
+        for start in range(0, len(wanted), IN_LIST):
+            rows = await connection.execute(select(*_COLUMNS).where(jobs.c.slot.in_(wanted[start : start + IN_LIST])))
+            found.update((row.slot, _job(row)) for row in rows.all())
+        return [found[slot] for slot in wanted if slot in found]
+
+    @staticmethod
+    async def _slots_by_id(connection: AsyncConnection, prefix: str) -> Slots:
+        # Ids are compared as they are; those that Prefect gives are lower-case. A range and not LIKE: the index of
+        # ids serves it on every database.
+        spellings = {clean(prefix), clean(prefix).lower()}
+        rows = await connection.execute(
+            select(jobs.c.slot)
+            .where(or_(*(and_(jobs.c.job_id >= text, jobs.c.job_id < text + "\U0010ffff") for text in spellings)))
+            .order_by(jobs.c.job_id)
+            .limit(BY_ID_LIMIT)
+        )
+        return np.array(rows.scalars().all(), dtype=np.int32)

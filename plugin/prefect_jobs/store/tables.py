@@ -51,12 +51,17 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else from_microseconds(value)
 
 
+# Compared byte by byte on every database, so that the beginning of an id is a range.
+Id = String(64).with_variant(String(64, collation="C"), "postgresql")
+
 metadata = MetaData()
 
 jobs = Table(
     "jobs",
     metadata,
-    Column("job_id", String(64), primary_key=True),
+    # The job's place in the columns in memory (store/columns.py).
+    Column("slot", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", Id, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("job_type", Text, nullable=False),
     Column("status", String(16), nullable=False),
@@ -78,11 +83,9 @@ jobs = Table(
     Column("reported_message", Text),
     Column("reported_attempt", Integer),
     Column("reported_at", Moment),
+    Column("search_text", Text, nullable=False),
+    Column("parameter_text", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
-    Index("jobs_newest", "created_at", "job_id"),
-    Index("jobs_by_status", "status", "created_at", "job_id"),
-    Index("jobs_by_type", "job_type", "created_at", "job_id"),
-    Index("jobs_by_state", "state", "created_at", "job_id"),
     Index("jobs_by_version", "version"),
 )
 
