@@ -7,9 +7,10 @@ imports it too, so nothing is loaded before it is asked for.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from prefect_jobs.client import Client
     from prefect_jobs.kit import job, progress
 
-__all__ = ["__version__", "job", "progress"]
+__all__ = ["Client", "__version__", "job", "progress"]
 
 __version__ = "0.1.0"
 
@@ -19,4 +20,8 @@ def __getattr__(name: str) -> Any:
         from prefect_jobs import kit
 
         return getattr(kit, name)
+    if name == "Client":
+        from prefect_jobs.client import Client
+
+        return Client
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
