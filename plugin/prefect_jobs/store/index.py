@@ -25,6 +25,7 @@ from prefect_jobs.store.database import Database
 from prefect_jobs.store.loading import load
 from prefect_jobs.store.orders import Orders
 from prefect_jobs.store.search import Counts, Page, Search
+from prefect_jobs.store.statistics import Bucket, latest_durations, timeline
 from prefect_jobs.store.tables import clock, deleted_jobs, from_microseconds, jobs, to_microseconds
 from prefect_jobs.store.texts import Texts
 
@@ -269,6 +270,20 @@ class JobIndex:
         waiting = columns.created_at[columns.pending()]
         mean = columns.completed_duration / columns.completed / 1_000_000 if columns.completed else None
         return Stats(self.everything(), mean, from_microseconds(int(waiting.min())) if len(waiting) else None)
+
+    def timeline(self, *, start: datetime, width: timedelta, count: int, job_type: str | None) -> list[Bucket]:
+        """What happened in each of ``count`` spans of this width from ``start`` on, by type; empty ones left out."""
+        return timeline(
+            self._columns,
+            start=to_microseconds(start),
+            width=width // timedelta(microseconds=1),
+            count=count,
+            job_type=job_type,
+        )
+
+    def durations(self, job_type: str, *, limit: int = 1000) -> list[float]:
+        """How many seconds the latest completed jobs of this type took, shortest first."""
+        return latest_durations(self._columns, job_type, limit)
 
     async def ids(self, *, active_only: bool) -> AsyncIterator[list[str]]:
         """Ids, some hundred at a time: of all rows, or of the jobs that have not ended."""
