@@ -15,7 +15,7 @@ from prefect_jobs.api_keys import parse_keys
 from prefect_jobs.gateway.fake import completed
 from prefect_jobs.store import SessionStore
 from prefect_jobs.store.database import Database
-from tests.unit.serving import ADMIN, KEYS, OPERATOR, VIEWER, TestClient, opened_socket, served
+from tests.unit.serving import ADMIN, KEYS, OPERATOR, VIEWER, Client, opened_socket, served
 
 MISSING = {"detail": "API key required. Provide via X-API-Key header or api_key query parameter."}
 WRONG = {"detail": "Invalid API key"}
@@ -23,18 +23,18 @@ LOGS = "/ws/jobs/nobody/logs"
 
 
 @pytest.fixture
-def client(tmp_path: Path) -> Generator[TestClient]:
+def client(tmp_path: Path) -> Generator[Client]:
     with served(tmp_path, [completed(id="one")], api_keys=KEYS) as opened:
         yield opened
 
 
 @pytest.fixture
-def open_client(tmp_path: Path) -> Generator[TestClient]:
+def open_client(tmp_path: Path) -> Generator[Client]:
     with served(tmp_path) as opened:
         yield opened
 
 
-def test_without_a_key_the_answer_is_401_in_the_contracts_words(client: TestClient) -> None:
+def test_without_a_key_the_answer_is_401_in_the_contracts_words(client: Client) -> None:
     answer = client.get("/api/jobs")
 
     assert (answer.status_code, answer.json()) == (401, MISSING)
@@ -42,20 +42,20 @@ def test_without_a_key_the_answer_is_401_in_the_contracts_words(client: TestClie
 
 
 @pytest.mark.parametrize("key", ["not-a-key-of-anybody", "", "ä" * 16])
-def test_with_a_wrong_key_the_answer_says_so(client: TestClient, key: str) -> None:
-    by_header = client.get("/api/jobs", headers={"X-API-Key": key.encode()})
+def test_with_a_wrong_key_the_answer_says_so(client: Client, key: str) -> None:
+    by_header = client.get("/api/jobs", headers={b"X-API-Key": key.encode()})
     by_query = client.get("/api/jobs", params={"api_key": key})
 
     assert (by_header.status_code, by_header.json()) == (401, WRONG)
     assert (by_query.status_code, by_query.json()) == (401, WRONG)
 
 
-def test_a_key_opens_by_header_and_by_query(client: TestClient) -> None:
+def test_a_key_opens_by_header_and_by_query(client: Client) -> None:
     assert client.get("/api/jobs", headers={"X-API-Key": VIEWER}).status_code == 200
     assert client.get("/api/jobs", params={"api_key": VIEWER}).status_code == 200
 
 
-def test_a_wrong_key_beside_a_good_session_does_not_open(client: TestClient) -> None:
+def test_a_wrong_key_beside_a_good_session_does_not_open(client: Client) -> None:
     client.post("/api/session", json={"api_key": VIEWER})
 
     assert client.get("/api/jobs").status_code == 200
@@ -63,7 +63,7 @@ def test_a_wrong_key_beside_a_good_session_does_not_open(client: TestClient) -> 
 
 
 @pytest.mark.parametrize("query", ["", "?api_key=not-a-key-of-anybody", "?token=nonsense"])
-def test_a_socket_without_a_good_key_is_accepted_and_closed_with_1008(client: TestClient, query: str) -> None:
+def test_a_socket_without_a_good_key_is_accepted_and_closed_with_1008(client: Client, query: str) -> None:
     with opened_socket(client, LOGS + query) as socket, pytest.raises(WebSocketDisconnect) as closed:
         socket.receive_text()
 
@@ -71,24 +71,24 @@ def test_a_socket_without_a_good_key_is_accepted_and_closed_with_1008(client: Te
 
 
 @pytest.mark.parametrize("place", ["api_key", "token"])
-def test_a_socket_takes_the_key_from_its_address(client: TestClient, place: str) -> None:
+def test_a_socket_takes_the_key_from_its_address(client: Client, place: str) -> None:
     with opened_socket(client, f"{LOGS}?{place}={VIEWER}") as socket:
         socket.send_text("ping")
         assert "pong" in {socket.receive_json()["type"] for _ in range(2)}
 
 
-def test_a_socket_takes_the_key_as_an_offered_protocol_and_chooses_it(client: TestClient) -> None:
+def test_a_socket_takes_the_key_as_an_offered_protocol_and_chooses_it(client: Client) -> None:
     with opened_socket(client, LOGS, subprotocols=["other", f"api-key.{VIEWER}"]) as socket:
         assert socket.accepted_subprotocol == f"api-key.{VIEWER}"
         assert socket.receive_json()["type"] == "position"
 
 
-def test_a_browser_that_offers_a_key_where_none_is_asked_for_gets_its_socket(open_client: TestClient) -> None:
+def test_a_browser_that_offers_a_key_where_none_is_asked_for_gets_its_socket(open_client: Client) -> None:
     with opened_socket(open_client, LOGS, subprotocols=[f"api-key.{VIEWER}"]) as socket:
         assert socket.accepted_subprotocol == f"api-key.{VIEWER}"
 
 
-def test_a_socket_refused_by_protocol_is_told_so_in_that_protocol(client: TestClient) -> None:
+def test_a_socket_refused_by_protocol_is_told_so_in_that_protocol(client: Client) -> None:
     with opened_socket(client, LOGS, subprotocols=["api-key.not-a-key-of-anybody"]) as socket:
         assert socket.accepted_subprotocol == "api-key.not-a-key-of-anybody"
         with pytest.raises(WebSocketDisconnect) as closed:
@@ -127,7 +127,7 @@ def test_each_route_takes_its_role(method: str, path: str, role: str | None) -> 
     assert role_for(method, path) == role
 
 
-def test_a_role_that_is_short_gets_a_problem_document(client: TestClient) -> None:
+def test_a_role_that_is_short_gets_a_problem_document(client: Client) -> None:
     answer = client.post("/api/events/export", json={}, headers={"X-API-Key": VIEWER})
 
     assert answer.status_code == 403
@@ -148,9 +148,9 @@ def test_no_rule_can_be_passed_by_a_line_feed_at_the_end() -> None:
     assert all(rule.paths.pattern.endswith("$") for rule in RULES)
 
 
-def test_health_is_open_and_readiness_keeps_its_reasons_for_who_may_read(client: TestClient) -> None:
+def test_health_is_open_and_readiness_keeps_its_reasons_for_who_may_read(client: Client) -> None:
     assert client.get("/healthz").status_code == 200
-    client.app.state.fake.go_down()  # pyright: ignore[reportAttributeAccessIssue]  # the application of `served`
+    client.app.state.fake.go_down()
 
     anybody, viewer = client.get("/readyz"), client.get("/readyz", headers={"X-API-Key": VIEWER})
     assert anybody.status_code in (200, 503)
@@ -158,7 +158,7 @@ def test_health_is_open_and_readiness_keeps_its_reasons_for_who_may_read(client:
     assert viewer.json()["version"] > 0
 
 
-def test_signing_in_gives_a_cookie_that_no_script_and_no_other_site_gets(client: TestClient) -> None:
+def test_signing_in_gives_a_cookie_that_no_script_and_no_other_site_gets(client: Client) -> None:
     answer = client.post("/api/session", json={"api_key": OPERATOR})
 
     assert answer.status_code == 200
@@ -188,7 +188,7 @@ def test_over_https_the_cookie_is_secure(tmp_path: Path) -> None:
     assert SimpleCookie(answer.headers["set-cookie"])[COOKIE]["secure"]
 
 
-def test_a_cookie_of_another_application_does_not_hide_ours(client: TestClient) -> None:
+def test_a_cookie_of_another_application_does_not_hide_ours(client: Client) -> None:
     client.post("/api/session", json={"api_key": VIEWER})
     token = client.cookies[COOKIE]
     client.cookies.clear()
@@ -198,7 +198,7 @@ def test_a_cookie_of_another_application_does_not_hide_ours(client: TestClient) 
     assert answer.status_code == 200
 
 
-def test_signing_out_ends_the_session_for_every_holder_of_the_cookie(client: TestClient) -> None:
+def test_signing_out_ends_the_session_for_every_holder_of_the_cookie(client: Client) -> None:
     client.post("/api/session", json={"api_key": VIEWER})
     token = client.cookies[COOKIE]
 
@@ -208,7 +208,7 @@ def test_signing_out_ends_the_session_for_every_holder_of_the_cookie(client: Tes
     assert client.delete("/api/session").status_code == 204
 
 
-def test_signing_out_closes_the_sockets_that_the_session_opened(client: TestClient) -> None:
+def test_signing_out_closes_the_sockets_that_the_session_opened(client: Client) -> None:
     client.post("/api/session", json={"api_key": VIEWER})
     with opened_socket(client, LOGS) as socket:
         assert socket.receive_json()["type"] == "position"
@@ -219,7 +219,7 @@ def test_signing_out_closes_the_sockets_that_the_session_opened(client: TestClie
     assert closed.value.code == 1008
 
 
-def test_signing_in_again_ends_the_session_before(client: TestClient) -> None:
+def test_signing_in_again_ends_the_session_before(client: Client) -> None:
     client.post("/api/session", json={"api_key": VIEWER})
     former = client.cookies[COOKIE]
     client.post("/api/session", json={"api_key": ADMIN})
@@ -229,7 +229,7 @@ def test_signing_in_again_ends_the_session_before(client: TestClient) -> None:
     assert client.get("/api/session", headers={"Cookie": f"{COOKIE}={former}"}).status_code == 401
 
 
-def test_a_wrong_key_signs_nobody_in_and_too_many_are_told_to_wait(client: TestClient) -> None:
+def test_a_wrong_key_signs_nobody_in_and_too_many_are_told_to_wait(client: Client) -> None:
     for _ in range(ATTEMPTS):
         answer = client.post("/api/session", json={"api_key": "not-a-key-of-anybody"})
         assert (answer.status_code, answer.json()) == (401, WRONG)
@@ -241,7 +241,7 @@ def test_a_wrong_key_signs_nobody_in_and_too_many_are_told_to_wait(client: TestC
     assert client.get("/api/jobs", headers={"X-API-Key": VIEWER}).status_code == 200
 
 
-def test_a_rejected_key_is_not_repeated(client: TestClient) -> None:
+def test_a_rejected_key_is_not_repeated(client: Client) -> None:
     key = "k" * 201
     answer = client.post("/api/session", json={"api_key": key})
 
@@ -249,7 +249,7 @@ def test_a_rejected_key_is_not_repeated(client: TestClient) -> None:
     assert "kkk" not in answer.text
 
 
-def test_with_keys_off_everybody_is_an_admin_and_nobody_signs_in(open_client: TestClient) -> None:
+def test_with_keys_off_everybody_is_an_admin_and_nobody_signs_in(open_client: Client) -> None:
     answer = open_client.get("/api/session")
 
     assert answer.json() == {"name": None, "role": "admin", "sign_in": False, "expires_at": None}
@@ -257,7 +257,7 @@ def test_with_keys_off_everybody_is_an_admin_and_nobody_signs_in(open_client: Te
     assert open_client.get("/api/jobs", headers={"X-API-Key": "anything"}).status_code == 200
 
 
-def test_another_site_may_not_sign_anybody_in(client: TestClient) -> None:
+def test_another_site_may_not_sign_anybody_in(client: Client) -> None:
     answer = client.post("/api/session", json={"api_key": VIEWER}, headers={"Origin": "https://evil.example"})
 
     assert answer.status_code == 403
