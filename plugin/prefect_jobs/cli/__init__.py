@@ -1,7 +1,7 @@
 """The command line, `prefect-jobs`.
 
 Each command imports what it runs when it runs: Prefect and Panel take seconds to import, and help must not. A
-``Refusal`` is printed as one sentence and ends with exit code 2.
+``Refusal`` is printed as one sentence and ends with its exit code.
 """
 
 import sys
@@ -11,8 +11,12 @@ import typer
 
 from prefect_jobs import __version__
 from prefect_jobs.cli.events import events
-from prefect_jobs.cli.refusals import EXIT_CODE, Refusal
+from prefect_jobs.cli.job_actions import abort_jobs, cancel_jobs, delete_jobs, retry_jobs, run_job
+from prefect_jobs.cli.job_logs import show_logs
+from prefect_jobs.cli.jobs import list_jobs, show_job, show_stats
+from prefect_jobs.cli.refusals import Refusal
 from prefect_jobs.cli.serve import serve
+from prefect_jobs.cli.terminal import plain
 from prefect_jobs.cli.up import up
 from prefect_jobs.cli.work import work
 
@@ -29,6 +33,23 @@ app.command()(up)
 app.command()(serve)
 app.command()(work)
 app.add_typer(events, name="events")
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 a job failed or was refused; 2 usage, or the server refuses; 3 the server is not reachable; "
+    "4 no such job; 5 API key missing, wrong or too weak; 124 timed out; 130 Ctrl-C."
+)
+for name, command in {
+    "list": list_jobs,
+    "show": show_job,
+    "logs": show_logs,
+    "run": run_job,
+    "cancel": cancel_jobs,
+    "abort": abort_jobs,
+    "retry": retry_jobs,
+    "delete": delete_jobs,
+    "stats": show_stats,
+}.items():
+    app.command(name, epilog=EXIT_CODES, rich_help_panel="Jobs of a running server")(command)
 
 
 def _print_version(wanted: bool) -> None:
@@ -51,5 +72,6 @@ def main() -> None:
     try:
         app()
     except Refusal as refusal:
-        typer.echo(f"prefect-jobs: {refusal}", err=True)
-        sys.exit(EXIT_CODE)
+        # A server's words may stand in it, and whatever a job's author put into them.
+        typer.echo(f"prefect-jobs: {plain(str(refusal))}", err=True)
+        sys.exit(refusal.exit_code)

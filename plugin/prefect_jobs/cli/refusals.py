@@ -6,12 +6,34 @@ a traceback, and an exit code that a script can tell from a crash.
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from enum import IntEnum
 
-EXIT_CODE = 2
+
+class ExitCode(IntEnum):
+    """What a script can tell from how a command ended."""
+
+    OK = 0
+    NOT_DONE = 1
+    """The job failed, or the server refused one of several jobs."""
+    REFUSED = 2
+    """The command line makes no sense, or the server will not do it."""
+    NOT_REACHABLE = 3
+    """The server does not answer, or cannot."""
+    NOT_FOUND = 4
+    NOT_ALLOWED = 5
+    """The server wants an API key, another one, or one with a more powerful role."""
+    TIMED_OUT = 124
+    """As `timeout` of coreutils."""
+    INTERRUPTED = 130
+    """As a shell says of Ctrl-C."""
 
 
 class Refusal(Exception):
     """The command cannot do what was asked; the message is the sentence to print."""
+
+    def __init__(self, sentence: str, exit_code: ExitCode = ExitCode.REFUSED) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
 
 
 @contextmanager
