@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from prefect_jobs.changes import ChangeHub
 from prefect_jobs.gateway import PAGE, Gateway, GatewayError, Progress, Run, RunEvent
-from prefect_jobs.store import Change, JobIndex, LogStore
+from prefect_jobs.store import Change, HistoryStore, JobIndex, LogStore
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class Feed:
         logs: LogStore,
         hub: ChangeHub,
         *,
+        past: HistoryStore | None = None,
         pace: Pace | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -67,6 +68,7 @@ class Feed:
         self._index = index
         self._logs = logs
         self._hub = hub
+        self._past = past
         self._pace = pace or Pace()
         self._clock = clock
         self._dirty: dict[str, tuple[str | None, int]] = {}
@@ -264,13 +266,15 @@ class Feed:
             await self.forget(sorted(gone))
 
     async def forget(self, job_ids: Sequence[str]) -> list[Change]:
-        """Drop jobs that Prefect no longer holds, with their logs."""
+        """Drop jobs that Prefect no longer holds, with their logs and their past."""
         if not job_ids:
             return []
         async with self._publishing:
             changes = await self._index.remove(job_ids, now=self._clock())
             self._hub.publish(changes)
         await self._logs.forget(job_ids)
+        if self._past is not None:
+            await self._past.forget(job_ids)
         return changes
 
     # -- 4: everything ----------------------------------------------------------------------------------------------

@@ -4,11 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from prefect_jobs.clean_text import clean, clean_value
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import ENDED, Status, job_state
+
+Stoppable = Literal["cooperative", "prefect"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Job:
     version: int = 0
     slot: int = 0
     """The key of its row in the index."""
+
+    @property
+    def stoppable(self) -> Stoppable:
+        """How it is stopped. Jobs of the kit, too, get Prefect's own cancel until the kit can stop them."""
+        return "prefect"
 
     @property
     def ended(self) -> bool:
@@ -97,6 +104,8 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         # `python myflow.py` starts its clock before the server writes the run's record.
         started_at = run.created_at
     completed_at = run.ended_at if status in ENDED else None
+    waits_again = state == "awaiting_retry" or (status == "pending" and not begun and run.run_count > 0)
+    queued = f"Queued for attempt {run.run_count + 1}" if waits_again else None
     return Job(
         job_id=run.id,
         name=clean(run.name),
@@ -104,7 +113,7 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         status=status,
         state=state,
         progress=100 if status == "completed" else (reported.percent if reported else 0),
-        message=message_of(status, state, error, reported.message if reported else None),
+        message=queued if queued else message_of(status, state, error, reported.message if reported else None),
         error=error,
         result=clean_value(run.result) if status == "completed" else None,
         created_at=run.created_at,

@@ -14,3 +14,6 @@ KIT_LABEL = "prefect-jobs.kit"
 
 TITLE_LABEL = "prefect-jobs.title"
 """The label with the title that people read."""
+
+CREATED_LABEL = "prefect-jobs.created-by"
+"""The label of a run that the jobs API created: the name of the API key it was asked with, or nothing."""

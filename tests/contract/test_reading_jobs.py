@@ -24,6 +24,10 @@ JOB_FIELDS = {
     "result",
     "error",
     "version",
+    "name",
+    "attempt",
+    "stoppable",
+    "prefect_url",
 }
 JOB_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
 

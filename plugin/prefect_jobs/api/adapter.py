@@ -12,13 +12,18 @@ from starlette.requests import HTTPConnection
 
 from prefect_jobs.api.problems import job_not_found
 from prefect_jobs.api.sign_in import SignIns
+from prefect_jobs.api.wire import JobResponse
+from prefect_jobs.bulk import BulkRunner
 from prefect_jobs.changes import ChangeHub
 from prefect_jobs.feed import Feed, Pace
 from prefect_jobs.gateway import Gateway, PrefectUnavailable
+from prefect_jobs.history import Histories
+from prefect_jobs.job_actions import JobActions
+from prefect_jobs.job_types import JobTypes
 from prefect_jobs.jobs import Job
 from prefect_jobs.log_tail import LogTails, TailPace
 from prefect_jobs.settings import Settings
-from prefect_jobs.store import JobIndex, LogStore, SessionStore, open_database
+from prefect_jobs.store import BulkStore, HistoryStore, JobIndex, LogStore, SessionStore, open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,10 @@ class Adapter:
     feed: Feed
     tails: LogTails
     sign_ins: SignIns
+    types: JobTypes
+    actions: JobActions
+    histories: Histories
+    bulk: BulkRunner
 
     async def job(self, job_id: str) -> Job:
         """A job by its id, asked of Prefect when the index has not heard of it yet.
@@ -48,6 +57,10 @@ class Adapter:
         if job is None:
             raise job_not_found(job_id)
         return job
+
+    def response(self, job: Job) -> JobResponse:
+        """A job as it is shown."""
+        return JobResponse.of(job, prefect_url=self.gateway.run_page(job.job_id))
 
 
 @asynccontextmanager
@@ -65,14 +78,20 @@ async def open_adapter(
     ):
         index, logs = await JobIndex.open(database), LogStore(database)
         hub = ChangeHub(await index.version())
-        feed = Feed(gateway, index, logs, hub, pace=pace)
+        past = HistoryStore(database)
+        feed = Feed(gateway, index, logs, hub, past=past, pace=pace)
         tails = LogTails(gateway, index, logs, pace=tail_pace)
         sign_ins = SignIns(
             settings.every_api_key(), SessionStore(database), lifetime=timedelta(hours=settings.session_hours)
         )
+        types, histories = JobTypes(gateway), Histories(gateway, past)
+        actions = JobActions(gateway, index, feed, hub, past)
+        bulk = BulkRunner(index, actions, BulkStore(database))
         async with create_task_group() as tasks:
             tasks.start_soon(feed.run)
-            yield Adapter(settings, gateway, index, logs, hub, feed, tails, sign_ins)
+            tasks.start_soon(bulk.run)
+            tasks.start_soon(actions.keep_promises)
+            yield Adapter(settings, gateway, index, logs, hub, feed, tails, sign_ins, types, actions, histories, bulk)
             tasks.cancel_scope.cancel()
 
 

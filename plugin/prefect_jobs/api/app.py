@@ -3,13 +3,32 @@
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+from anyio import create_task_group
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from prefect_jobs import __version__
-from prefect_jobs.api import changes, exports, health, jobs, log_socket, logs, search, session
+from prefect_jobs.api import (
+    changes,
+    detail,
+    exports,
+    health,
+    history,
+    jobs,
+    log_socket,
+    logs,
+    metrics,
+    search,
+    session,
+    starting,
+    stopping,
+    timeline,
+)
+from prefect_jobs.api.access_log import AccessLog
 from prefect_jobs.api.adapter import open_adapter
 from prefect_jobs.api.keys import KeyGuard
+from prefect_jobs.api.limits import Limits
+from prefect_jobs.api.metrics import Metrics, PrefectLoad
 from prefect_jobs.api.origin import OriginGuard
 from prefect_jobs.api.problems import install_error_answers
 from prefect_jobs.feed import Pace
@@ -48,7 +67,11 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
         async with open_adapter(settings, door, pace=pace, tail_pace=tail_pace) as adapter:
             app.state.adapter = adapter
-            yield
+            app.state.prefect_load = load = PrefectLoad(lambda: adapter.gateway.requests)
+            async with create_task_group() as tasks:
+                tasks.start_soon(load.run)
+                yield
+                tasks.cancel_scope.cancel()
 
     # FastAPI's own docs page loads its scripts from a CDN; this one carries them.
     app = FastAPIOffline(
@@ -59,9 +82,28 @@ def create_app(
         redoc_url=None,
     )
     # Literal segments win over `{job_id}`: `changes` is routed before the lookup of a job.
-    for room in (health, session, changes, search, jobs, logs, log_socket, exports):
+    for room in (
+        health,
+        metrics,
+        session,
+        changes,
+        search,
+        timeline,
+        starting,
+        jobs,
+        detail,
+        history,
+        stopping,
+        logs,
+        log_socket,
+        exports,
+    ):
         app.include_router(room.router)
     install_error_answers(app)
+    app.state.metrics = Metrics()
+    # From the inside out: a request is named and measured, its origin is checked, its size, its caller.
     app.add_middleware(KeyGuard)
+    app.add_middleware(Limits)
     app.add_middleware(OriginGuard, bound_host=settings.host, allowed_origins=settings.allowed_origins)
+    app.add_middleware(AccessLog, metrics=app.state.metrics, writes=settings.access_log)
     return app

@@ -9,7 +9,6 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from prefect_jobs.api.adapter import Adapter, TheAdapter
 from prefect_jobs.api.problems import ErrorAnswer
-from prefect_jobs.api.wire import changed_job
 from prefect_jobs.store import Change
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
@@ -19,10 +18,11 @@ STATUS_CHECK = 1.0
 PAGE = 500
 
 
-def _event(change: Change) -> ServerSentEvent:
+def _event(adapter: Adapter, change: Change) -> ServerSentEvent:
     if change.job is None:
         return ServerSentEvent(event="deleted", id=str(change.version), data={"job_id": change.job_id})
-    return ServerSentEvent(event="job", id=str(change.version), data=changed_job(change.job))
+    data = adapter.response(change.job).model_dump(mode="json", exclude={"result"})
+    return ServerSentEvent(event="job", id=str(change.version), data=data)
 
 
 def _last_of_each(changes: list[Change]) -> list[Change]:
@@ -51,7 +51,7 @@ class ChangeReader:
                 continue
             for change in _last_of_each(changes):
                 if change.job is None or change.job.state != "scheduled":
-                    yield _event(change)
+                    yield _event(self._adapter, change)
             if changes:
                 self._at = changes[-1].version
                 continue

@@ -8,7 +8,9 @@ from fastapi.responses import FileResponse
 from starlette.exceptions import HTTPException
 
 from prefect_jobs.api.adapter import TheAdapter
+from prefect_jobs.api.caller import TheCaller
 from prefect_jobs.api.problems import ErrorAnswer, Problem
+from prefect_jobs.api.starting import start
 from prefect_jobs.api.wire import ExportRequest, JobStarted
 from prefect_jobs.exports import CONTENT_TYPES, EXPORT_FILE_NAME, EXPORTS_PATH
 
@@ -20,12 +22,10 @@ router = APIRouter(tags=["exports"])
     status_code=202,
     responses={409: {"model": Problem}, 422: {"model": ErrorAnswer}, 503: {"model": ErrorAnswer}},
 )
-async def start_export(adapter: TheAdapter, wanted: ExportRequest) -> JobStarted:
+async def start_export(adapter: TheAdapter, caller: TheCaller, wanted: ExportRequest) -> JobStarted:
     """Start an export of events."""
     parameters: dict[str, Any] = wanted.model_dump(mode="json")
-    run = await adapter.gateway.start_run("export", parameters)
-    await adapter.feed.took([run])
-    return JobStarted(job_id=run.id, message=f"Export job created. Use GET /api/jobs/{run.id} to track progress.")
+    return await start(adapter, caller, "export", parameters)
 
 
 @router.get(

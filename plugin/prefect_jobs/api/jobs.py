@@ -13,8 +13,6 @@ from prefect_jobs.api.wire import (
     JobList,
     JobResponse,
     JobStats,
-    JobType,
-    JobTypes,
     Pagination,
     StatusCount,
     TypeCount,
@@ -22,15 +20,6 @@ from prefect_jobs.api.wire import (
 from prefect_jobs.conditions import OneOf
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
-
-BUILT_IN = {
-    "export": "Export events to CSV, JSON, or ZIP format",
-    "cleanup": "Clean up old data and temporary files",
-    "backup": "Create a backup of system data",
-    "import": "Import events from external files",
-    "batch_audit": "Batch AI pipeline audit processing for multiple events",
-    "re_evaluation": "Score chosen events again and report what changed",
-}
 
 
 class ListQuery(Paging):
@@ -50,19 +39,7 @@ async def list_jobs(adapter: TheAdapter, wanted: Annotated[ListQuery, Query()]) 
     if wanted.job_type is not None:
         conditions.append(OneOf("job_type", frozenset([wanted.job_type])))
     found = await adapter.index.find(conditions, wanted.page)
-    return JobList(items=[JobResponse.of(job) for job in found.jobs], pagination=Pagination.of(found, wanted.page))
-
-
-@router.get("/types")
-async def list_types(adapter: TheAdapter) -> JobTypes:
-    """List the types of jobs: the built-in ones first, then every other flow on the server by name."""
-    foreign = [name for name in await adapter.gateway.flow_names() if name not in BUILT_IN]
-    return JobTypes(
-        job_types=[
-            *(JobType(name=name, description=description) for name, description in BUILT_IN.items()),
-            *(JobType(name=name, description=f"Runs of the Prefect flow {name}") for name in foreign),
-        ]
-    )
+    return JobList(items=[adapter.response(job) for job in found.jobs], pagination=Pagination.of(found, wanted.page))
 
 
 @router.get("/stats")
@@ -83,4 +60,4 @@ async def job_stats(adapter: TheAdapter) -> JobStats:
 @router.get("/{job_id}", responses={404: {"model": Problem}})
 async def get_job(adapter: TheAdapter, job_id: str) -> JobResponse:
     """Look one job up."""
-    return JobResponse.of(await adapter.job(job_id))
+    return adapter.response(await adapter.job(job_id))

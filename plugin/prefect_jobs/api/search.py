@@ -167,7 +167,7 @@ async def search_jobs(adapter: TheAdapter, wanted: Annotated[SearchQuery, Query(
     found = await adapter.index.find(wanted.conditions(now=datetime.now(UTC)), wanted.page)
     unfiltered = Facets.of(adapter.index.everything()) if wanted.facets == "unfiltered" else None
     return SearchAnswer(
-        data=[JobResponse.of(job) for job in found.jobs],
+        data=[adapter.response(job) for job in found.jobs],
         meta=Pagination.of(found, wanted.page),
         aggregations=Aggregations(**Facets.of(found.counts, exact=found.exact).model_dump(), unfiltered=unfiltered),
     )

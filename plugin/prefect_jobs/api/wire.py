@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, PlainSerializer
 
 from prefect_jobs.job_states import Status
-from prefect_jobs.jobs import Job
+from prefect_jobs.jobs import Job, Stoppable
 from prefect_jobs.store import FoundJobs, Page, StoredLine
 
-_EXAMPLE_ID = "5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e10"
+EXAMPLE_ID = "5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e10"
 
 
 def with_offset(moment: datetime) -> str:
@@ -45,7 +45,7 @@ ZTime = Annotated[datetime, PlainSerializer(with_z, return_type=str)]
 class JobResponse(BaseModel):
     """One job. Nullable fields are always present."""
 
-    job_id: str = Field(examples=[_EXAMPLE_ID])
+    job_id: str = Field(examples=[EXAMPLE_ID])
     job_type: str = Field(description="The flow's name.", examples=["export"])
     status: Status = Field(examples=["running"])
     name: str = Field(description="The name of the run.", examples=["brave-otter"])
@@ -59,16 +59,17 @@ class JobResponse(BaseModel):
     result: Any = Field(examples=[None])
     error: str | None = Field(examples=[None])
     version: int = Field(description="Grows with every change of any job.", examples=[1772612103000])
+    stoppable: Stoppable = Field(
+        description="How it is stopped: `cooperative` after its current step, `prefect` by Prefect's own cancel.",
+        examples=["prefect"],
+    )
+    prefect_url: str | None = Field(description="The run in Prefect's own pages.", examples=[None])
 
     @classmethod
-    def of(cls, job: Job) -> "JobResponse":
+    def of(cls, job: Job, *, prefect_url: str | None = None) -> "JobResponse":
         """The wire form of a job."""
-        return cls.model_validate({name: getattr(job, name) for name in cls.model_fields})
-
-
-def changed_job(job: Job) -> dict[str, Any]:
-    """A job in the change feed: a ``JobResponse`` without its result."""
-    return JobResponse.of(job).model_dump(mode="json", exclude={"result"})
+        fields = {name: getattr(job, name) for name in cls.model_fields if name != "prefect_url"}
+        return cls.model_validate({**fields, "prefect_url": prefect_url})
 
 
 class Pagination(BaseModel):
@@ -99,19 +100,6 @@ class JobList(BaseModel):
 
     items: list[JobResponse]
     pagination: Pagination
-
-
-class JobType(BaseModel):
-    """One kind of job."""
-
-    name: str = Field(examples=["export"])
-    description: str = Field(examples=["Export events to CSV, JSON, or ZIP format"])
-
-
-class JobTypes(BaseModel):
-    """Every kind of job that the server knows."""
-
-    job_types: list[JobType]
 
 
 class StatusCount(BaseModel):
@@ -184,7 +172,7 @@ class LogEntry(BaseModel):
 class JobLogs(BaseModel):
     """A page of a job's log, oldest line first."""
 
-    job_id: str = Field(examples=[_EXAMPLE_ID])
+    job_id: str = Field(examples=[EXAMPLE_ID])
     logs: list[LogEntry]
     total: int = Field(description="Lines in this answer.", examples=[1])
     has_more: bool = Field(examples=[False])
@@ -208,8 +196,8 @@ class ExportRequest(BaseModel):
 class JobStarted(BaseModel):
     """A job was created."""
 
-    job_id: str = Field(examples=[_EXAMPLE_ID])
+    job_id: str = Field(examples=[EXAMPLE_ID])
     status: Literal["pending"] = "pending"
     message: str = Field(
-        examples=[f"Export job created. Use GET /api/jobs/{_EXAMPLE_ID} to track progress."],
+        examples=[f"Export job created. Use GET /api/jobs/{EXAMPLE_ID} to track progress."],
     )

@@ -1,17 +1,36 @@
 """The adapter's door to Prefect. Only this package speaks to Prefect's API for it."""
 
-from prefect_jobs.gateway.runs import LogLine, Progress, Run, RunEvent
-from prefect_jobs.gateway.seam import PAGE, Gateway, GatewayError, NoDeployment, NoPrefectAddress, PrefectUnavailable
+from prefect_jobs.gateway.flows import DeployedFlow, Deployment
+from prefect_jobs.gateway.runs import LogLine, Progress, Run, RunEvent, RunState
+from prefect_jobs.gateway.seam import (
+    PAGE,
+    Gateway,
+    GatewayError,
+    NoDeployment,
+    NoPrefectAddress,
+    NothingRunsIt,
+    PrefectUnavailable,
+    RunGone,
+    StartRefused,
+    StateRefused,
+)
 
 __all__ = [
     "PAGE",
+    "DeployedFlow",
+    "Deployment",
     "Gateway",
     "GatewayError",
     "LogLine",
     "NoDeployment",
     "NoPrefectAddress",
+    "NothingRunsIt",
     "PrefectUnavailable",
     "Progress",
     "Run",
     "RunEvent",
+    "RunGone",
+    "RunState",
+    "StartRefused",
+    "StateRefused",
 ]

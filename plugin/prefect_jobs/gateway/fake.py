@@ -5,6 +5,7 @@ people: lose events, go away and come back. The seam's own tests run against it 
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -13,8 +14,9 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from prefect_jobs.gateway.runs import ACTIVE_TYPES, TERMINAL_TYPES, LogLine, Progress, Run, RunEvent
-from prefect_jobs.gateway.seam import PAGE, NoDeployment, PrefectUnavailable
+from prefect_jobs.gateway.flows import DeployedFlow, Deployment
+from prefect_jobs.gateway.runs import ACTIVE_TYPES, TERMINAL_TYPES, LogLine, Progress, Run, RunEvent, RunState, in_order
+from prefect_jobs.gateway.seam import PAGE, NoDeployment, NothingRunsIt, PrefectUnavailable, RunGone, StateRefused
 
 _FAKE_URL = "http://prefect.invalid/api"
 
@@ -66,19 +68,31 @@ def failed(error: str, **fields: Any) -> Run:
     return a_run("FAILED", state_message=f"Flow run encountered an exception: {error}", **fields)
 
 
+def _deployed(flow: str | DeployedFlow) -> DeployedFlow:
+    if isinstance(flow, DeployedFlow):
+        return flow
+    return DeployedFlow(flow, (Deployment(f"deployment-of-{flow}", "api"),))
+
+
 class FakePrefect:
     """Runs and logs in memory, behind the same door as a real server."""
 
-    def __init__(self, runs: Sequence[Run] = (), *, deployed: Sequence[str] = ("export",)) -> None:
-        self._runs: dict[str, Run] = {run.id: run for run in runs}
+    def __init__(self, runs: Sequence[Run] = (), *, deployed: Sequence[str | DeployedFlow] = ("export",)) -> None:
+        self._runs: dict[str, Run] = {}
+        self._states: dict[str, list[RunState]] = {}
         self._lines: list[LogLine] = []
         self._events: list[RunEvent] = []
-        self._deployed = set(deployed)
+        self._flows = {flow.name: flow for flow in map(_deployed, deployed)}
+        self._keys: dict[tuple[str, str], str] = {}
+        self.queues: dict[str, int] = {}
+        """The priorities of work queues."""
         self._subscribers: list[asyncio.Queue[RunEvent | None]] = []
         self._log_listeners: list[tuple[str, asyncio.Queue[None]]] = []
         self.is_down = False
         self.loses_events = False
         self.requests = 0
+        for run in runs:
+            self.put_silently(run)
 
     def connect(self) -> AbstractAsyncContextManager["FakePrefect"]:
         """The fake as the context that the application enters."""
@@ -101,6 +115,11 @@ class FakePrefect:
 
     def put_silently(self, run: Run) -> None:
         """The same, and no event tells of it."""
+        known = self._states.setdefault(run.id, [])
+        if run.state_id is not None and run.state_id not in {state.id for state in known}:
+            at = run.created_at if not known else _now()
+            message = run.state_message
+            known.append(RunState(run.state_id, run.state_type, run.state_name, at, message, run.scheduled_for))
         self._runs[run.id] = run
 
     def tell_of(self, run: Run) -> None:
@@ -116,7 +135,7 @@ class FakePrefect:
 
     def delete(self, run_id: str) -> None:
         """Delete a run, of which Prefect tells nobody."""
-        del self._runs[run_id]
+        del self._runs[run_id], self._states[run_id]
         self._lines = [line for line in self._lines if line.run_id != run_id]
 
     def log(self, run_id: str, message: str, *, level: int = 20, timestamp: datetime | None = None) -> LogLine:
@@ -172,18 +191,97 @@ class FakePrefect:
         """See ``Gateway``."""
         return self._page(lambda _run: True, offset)
 
-    async def flow_names(self) -> list[str]:
+    async def flows(self) -> list[DeployedFlow]:
         """See ``Gateway``."""
         self._asked()
-        return sorted({run.flow_name for run in self._runs.values()} | self._deployed)
+        undeployed = {run.flow_name for run in self._runs.values()} - self._flows.keys()
+        return sorted([*self._flows.values(), *map(DeployedFlow, undeployed)], key=lambda flow: flow.name)
 
-    async def start_run(self, flow_name: str, parameters: Mapping[str, Any]) -> Run:
+    async def start_run(
+        self,
+        flow_name: str,
+        parameters: Mapping[str, Any],
+        *,
+        deployment: str | None = None,
+        run_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        by: str | None = None,
+    ) -> Run:
         """See ``Gateway``."""
         order = self._asked()
-        if flow_name not in self._deployed:
+        flow = self._flows.get(flow_name)
+        chosen = flow.deployment(deployment) if flow else None
+        if chosen is None:
             raise NoDeployment(flow_name)
-        run = pending(flow=flow_name, parameters=dict(parameters), deployment_id=f"deployment-of-{flow_name}")
-        return replace(self.put(run), read_order=order)
+        key = (flow_name, idempotency_key or str(uuid4()))
+        if key not in self._keys or self._keys[key] not in self._runs:
+            run = pending(
+                flow=flow_name,
+                parameters={**chosen.parameters, **parameters},
+                deployment_id=chosen.id,
+                created_through_api=True,
+                created_by=by,
+                scheduled_for=run_at or _now(),
+            )
+            self._keys[key] = self.put(run).id
+        return replace(self._runs[self._keys[key]], read_order=order)
+
+    async def states(self, run_id: str) -> list[RunState]:
+        """See ``Gateway``."""
+        self._asked()
+        return in_order(self._states.get(run_id, ()))
+
+    async def cancel(self, run_id: str, message: str) -> RunState:
+        """See ``Gateway``."""
+        run = self._held(run_id)
+        if run.state_type in TERMINAL_TYPES:
+            raise StateRefused(f"it is in Prefect's terminal state {run.state_name}")
+        if run.state_type in ("SCHEDULED", "PENDING"):
+            self._move(run, "CANCELLED", "Cancelled", message, ended_at=_now())
+        elif run.state_type != "CANCELLING":
+            self._move(run, "CANCELLING", "Cancelling", message)
+        return self._states[run_id][-1]
+
+    async def retry(self, run_id: str, message: str) -> RunState:
+        """See ``Gateway``."""
+        run = self._held(run_id)
+        if run.deployment_id is None:
+            raise NothingRunsIt(run_id)
+        if run.state_type not in ("FAILED", "CRASHED"):
+            raise StateRefused(f"it is in Prefect's state {run.state_name}")
+        self._move(run, "SCHEDULED", "AwaitingRetry", message, ended_at=None, scheduled_for=_now())
+        return self._states[run_id][-1]
+
+    async def delete_run(self, run_id: str) -> None:
+        """See ``Gateway``."""
+        self._asked()
+        if run_id in self._runs:
+            self.delete(run_id)
+
+    async def queue_priority(self, queue_id: str) -> int | None:
+        """See ``Gateway``."""
+        self._asked()
+        return self.queues.get(queue_id)
+
+    def run_page(self, run_id: str) -> str | None:
+        """See ``Gateway``."""
+        return f"{_FAKE_URL.removesuffix('/api')}/runs/flow-run/{run_id}"
+
+    async def last_errors(self, run_id: str) -> list[LogLine]:
+        """See ``Gateway``."""
+        self._asked()
+        lines = [line for line in self._lines if line.run_id == run_id and line.level >= logging.ERROR]
+        return sorted(lines, key=lambda line: line.timestamp, reverse=True)[:20]
+
+    def _held(self, run_id: str) -> Run:
+        self._asked()
+        if run_id not in self._runs:
+            raise RunGone(run_id)
+        return self._runs[run_id]
+
+    def _move(self, run: Run, state_type: str, name: str, message: str, **fields: Any) -> None:
+        moved = {"state_type": state_type, "state_name": name, "state_message": message, "state_id": str(uuid4())}
+        self.put(replace(run, **moved, **fields))
 
     async def read_logs(self, run_id: str, *, after: datetime | None, offset: int) -> list[LogLine]:
         """See ``Gateway``."""

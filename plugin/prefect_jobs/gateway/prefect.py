@@ -5,6 +5,7 @@ them, and they change with every release.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -23,15 +24,39 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFi
 from prefect.logging.clients import PrefectLogsSubscriber
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
 
-from prefect_jobs.gateway.runs import ACTIVE_TYPES, LogLine, Progress, Run, RunEvent, parse_time, run_from_json
-from prefect_jobs.gateway.seam import PAGE, NoDeployment, NoPrefectAddress, PrefectUnavailable
-from prefect_jobs.report_names import PROGRESS_EVENT
+from prefect_jobs.gateway.flows import DeployedFlow, read_flows
+from prefect_jobs.gateway.runs import (
+    ACTIVE_TYPES,
+    LogLine,
+    Progress,
+    Run,
+    RunEvent,
+    RunState,
+    parse_time,
+    run_from_json,
+)
+from prefect_jobs.gateway.seam import (
+    PAGE,
+    NoDeployment,
+    NoPrefectAddress,
+    PrefectUnavailable,
+    RunGone,
+    StartRefused,
+)
+from prefect_jobs.gateway.transitions import RunTransitions
+from prefect_jobs.report_names import CREATED_LABEL, PROGRESS_EVENT
 
 RUN_EVENTS = ("prefect.flow-run.", "prefect-jobs.")
 RUN_RESOURCE = "prefect.flow-run."
 CONNECT_TIMEOUT = 20.0
 """Seconds that the event stream may take to open. Once open, the socket's own pings notice a server that froze."""
 
+
+KEY_PREFIX = "prefect-jobs:"
+"""Before the idempotency keys of callers, so that none of them meets a key that Prefect's scheduler makes."""
+REFUSALS = (HTTPStatus.BAD_REQUEST, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY)
+REASON_LIMIT = 500
+"""Characters of Prefect's reason that are passed on."""
 
 ANSWER_LIMIT = 15.0
 """Seconds that Prefect may take to answer. Its list of a million runs was measured at up to 8.5 s on SQLite."""
@@ -69,9 +94,12 @@ class PrefectGateway:
     def __init__(self, client: PrefectClient, api_url: str) -> None:
         self._client = client
         self._url = api_url
+        self._pages = _address_of_pages(api_url)
         self._impatient = get_current_settings().copy_with_update({PREFECT_CLIENT_MAX_RETRIES: 0})
         self._flow_names: dict[str, str] = {}
-        self._deployments: dict[str, UUID] = {}
+        self._deployments: dict[tuple[str, str | None], str] = {}
+        self._transitions = RunTransitions(self._ask)
+        self.requests = 0
         self._attempt_starts: dict[tuple[str, int], datetime] = {}
 
     @classmethod
@@ -93,6 +121,7 @@ class PrefectGateway:
         Readers come again by themselves within seconds; the client's growing pauses would only make them late when
         the server is back.
         """
+        self.requests += 1
         current = get_settings_context()
         settings = current.settings if patient else self._impatient
         try:
@@ -183,59 +212,88 @@ class PrefectGateway:
             )
             self._flow_names.update({str(flow["id"]): str(flow["name"]) for flow in flows})
 
-    async def flow_names(self) -> list[str]:
-        """See ``Gateway``."""
-        names: list[str] = []
-        while True:
-            page = await self._ask(
-                "POST", "/flows/filter", json={"limit": PAGE, "offset": len(names), "sort": "NAME_ASC"}
-            )
-            names.extend(str(flow["name"]) for flow in page)
-            if len(page) < PAGE:
-                return names
+    # -- starting and stopping ------------------------------------------------------------------------------------
 
-    async def start_run(self, flow_name: str, parameters: Mapping[str, Any]) -> Run:
-        """See ``Gateway``. Of several deployments the one named ``api`` is taken, else the first by name."""
-        idempotency_key = str(uuid4())
+    async def flows(self) -> list[DeployedFlow]:
+        """See ``Gateway``."""
+        return await read_flows(self._ask)
+
+    async def start_run(
+        self,
+        flow_name: str,
+        parameters: Mapping[str, Any],
+        *,
+        deployment: str | None = None,
+        run_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        by: str | None = None,
+    ) -> Run:
+        """See ``Gateway``."""
+        wanted = {
+            "parameters": dict(parameters),
+            "state": {"type": "SCHEDULED", "state_details": {"scheduled_time": run_at.isoformat() if run_at else None}},
+            # The key makes a repeated request find the run that a lost answer had already made.
+            "idempotency_key": f"{KEY_PREFIX}{idempotency_key or uuid4()}",
+            "labels": {CREATED_LABEL: by or ""},
+        }
         for fresh in (False, True):
-            deployment_id = await self._deployment(flow_name, fresh=fresh)
+            deployment_id = await self._deployment(flow_name, deployment, fresh=fresh)
             began = time.monotonic_ns()
             try:
                 item = await self._ask(
-                    "POST",
-                    f"/deployments/{deployment_id}/create_flow_run",
-                    patient=True,
-                    # The key makes a repeated request find the run that a lost answer had already made.
-                    json={
-                        "parameters": dict(parameters),
-                        "state": {"type": "SCHEDULED"},
-                        "idempotency_key": idempotency_key,
-                    },
+                    "POST", f"/deployments/{deployment_id}/create_flow_run", patient=True, json=wanted
                 )
             except httpx.HTTPStatusError as error:
                 # The deployment we remembered was deleted meanwhile: look once more.
                 if error.response.status_code == HTTPStatus.NOT_FOUND and not fresh:
                     continue
+                if error.response.status_code in REFUSALS:
+                    raise StartRefused(_reason(error.response)) from error
                 raise
             await self._learn_flow_names({str(item["flow_id"])})
             return await self._run(item, began)
         raise NoDeployment(flow_name)
 
-    async def _deployment(self, flow_name: str, *, fresh: bool) -> UUID:
-        if fresh or flow_name not in self._deployments:
-            found = cast(
-                "list[dict[str, Any]]",
-                await self._ask(
-                    "POST",
-                    "/deployments/filter",
-                    json={"flows": {"name": {"any_": [flow_name]}}, "sort": "NAME_ASC", "limit": PAGE},
-                ),
-            )
-            if not found:
+    async def _deployment(self, flow_name: str, name: str | None, *, fresh: bool) -> str:
+        if fresh or (flow_name, name) not in self._deployments:
+            flows = await read_flows(self._ask, name=flow_name)
+            chosen = flows[0].deployment(name) if flows else None
+            if chosen is None:
                 raise NoDeployment(flow_name)
-            chosen = min(found, key=lambda deployment: (deployment["name"] != "api", deployment["name"]))
-            self._deployments[flow_name] = UUID(chosen["id"])
-        return self._deployments[flow_name]
+            self._deployments[flow_name, name] = chosen.id
+        return self._deployments[flow_name, name]
+
+    async def states(self, run_id: str) -> list[RunState]:
+        """See ``Gateway``."""
+        return await self._transitions.states(run_id) if _is_uuid(run_id) else []
+
+    async def cancel(self, run_id: str, message: str) -> RunState:
+        """See ``Gateway``."""
+        _require_uuid(run_id)
+        return await self._transitions.cancel(run_id, message)
+
+    async def retry(self, run_id: str, message: str) -> RunState:
+        """See ``Gateway``."""
+        _require_uuid(run_id)
+        return await self._transitions.retry(run_id, message)
+
+    async def delete_run(self, run_id: str) -> None:
+        """See ``Gateway``."""
+        if _is_uuid(run_id):
+            await self._transitions.delete(run_id)
+
+    async def queue_priority(self, queue_id: str) -> int | None:
+        """See ``Gateway``."""
+        try:
+            return int((await self._ask("GET", f"/work_queues/{queue_id}"))["priority"])
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.NOT_FOUND:
+                raise
+            return None
+
+    def run_page(self, run_id: str) -> str | None:
+        """See ``Gateway``."""
+        return f"{self._pages}/runs/flow-run/{run_id}" if self._pages else None
 
     # -- logs -----------------------------------------------------------------------------------------------------
 
@@ -251,16 +309,15 @@ class PrefectGateway:
             "/logs/filter",
             json={"logs": log_filter, "limit": PAGE, "offset": offset, "sort": "TIMESTAMP_ASC"},
         )
-        return [
-            LogLine(
-                id=str(line["id"]),
-                run_id=str(line["flow_run_id"]),
-                timestamp=parse_time(line["timestamp"]),
-                level=int(line["level"]),
-                message=str(line["message"]),
-            )
-            for line in lines
-        ]
+        return [_log_line(line) for line in lines]
+
+    async def last_errors(self, run_id: str) -> list[LogLine]:
+        """See ``Gateway``."""
+        if not _is_uuid(run_id):
+            return []
+        wanted = {"flow_run_id": {"any_": [run_id]}, "level": {"ge_": logging.ERROR}}
+        lines = await self._ask("POST", "/logs/filter", json={"logs": wanted, "limit": 20, "sort": "TIMESTAMP_DESC"})
+        return [_log_line(line) for line in lines]
 
     @asynccontextmanager
     async def log_wakeups(self, run_id: str) -> AsyncGenerator[AsyncIterator[None]]:
@@ -286,9 +343,11 @@ class PrefectGateway:
             order=EventOrder.ASC,
         )
         try:
+            self.requests += 1
             page = await self._client.read_events(event_filter, limit=50)
             events = list(page.events)
             while page.next_page:
+                self.requests += 1
                 page = await self._client.read_events_page(str(page.next_page))
                 events.extend(page.events)
         except httpx.HTTPError as error:
@@ -314,6 +373,39 @@ class PrefectGateway:
                 yield events()
         except (OSError, TimeoutError) as error:
             raise PrefectUnavailable(self._url, type(error).__name__) from error
+
+
+def _address_of_pages(api_url: str) -> str | None:
+    """Where people look at the server of this API: as Prefect's settings say, else beside the API."""
+    settings = get_current_settings()
+    if settings.ui_url and settings.api.url == api_url:
+        return settings.ui_url.rstrip("/")
+    return api_url.removesuffix("/api") if api_url.endswith("/api") else None
+
+
+def _log_line(line: Mapping[str, Any]) -> LogLine:
+    return LogLine(
+        id=str(line["id"]),
+        run_id=str(line["flow_run_id"]),
+        timestamp=parse_time(line["timestamp"]),
+        level=int(line["level"]),
+        message=str(line["message"]),
+    )
+
+
+def _reason(response: httpx.Response) -> str:
+    """Prefect's reason for refusing a new run, in either of its two shapes."""
+    try:
+        body = response.json()
+        reason = body.get("detail") or body["exception_detail"][0]["msg"]
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return f"it answered {response.status_code}"
+    return str(reason)[:REASON_LIMIT]
+
+
+def _require_uuid(run_id: str) -> None:
+    if not _is_uuid(run_id):
+        raise RunGone(run_id)
 
 
 def _is_uuid(text: str) -> bool:

@@ -5,12 +5,16 @@ small frozen values; nothing behind this module knows how Prefect spells them.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from prefect_jobs.report_names import KIT_LABEL, PROGRESS_LABEL, RESULT_LABEL
+from prefect_jobs.clean_text import clean
+from prefect_jobs.report_names import CREATED_LABEL, KIT_LABEL, PROGRESS_LABEL, RESULT_LABEL
+
+WORKER_LABEL = "prefect.worker.name"
+"""Prefect's own label of the run: the worker that took it last."""
 
 TERMINAL_TYPES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 ACTIVE_TYPES = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
@@ -35,7 +39,7 @@ class Progress:
             message = fields.get("message")
             return cls(
                 percent=min(100, max(0, int(fields["percent"]))),
-                message=None if message is None else str(message),
+                message=None if message is None else clean(str(message)),
                 attempt=int(fields["attempt"]),
                 at=parse_time(fields["at"]),
             )
@@ -65,8 +69,30 @@ class Run:
     result: Any = None
     has_result: bool = False
     uses_kit: bool = False
+    worker: str | None = None
+    """The worker that took it last."""
+    queue_name: str | None = None
+    queue_id: str | None = None
+    retries: int = 0
+    """How often its flow tries again by itself."""
+    created_through_api: bool = False
+    created_by: str | None = None
+    """The name that the jobs API was asked by, where it made this run."""
+    scheduled_by_prefect: bool = False
     read_order: int = 0
     """When the read that saw this began, on the process's monotonic clock in ns: a later read overrules an earlier."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """One state that a run was in, as Prefect's history of the run holds it."""
+
+    id: str
+    type: str
+    name: str
+    timestamp: datetime
+    message: str | None = None
+    scheduled_for: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +139,10 @@ def _time(value: object) -> datetime | None:
     return parse_time(value) if isinstance(value, str) else None
 
 
+def _text(value: object) -> str | None:
+    return clean(value) if isinstance(value, str) and value else None
+
+
 def _label(labels: Mapping[str, Any], name: str) -> object:
     text = labels.get(name)
     if not isinstance(text, str):
@@ -134,6 +164,7 @@ def run_from_json(
     state: Mapping[str, Any] = data.get("state") or {}
     details: Mapping[str, Any] = state.get("state_details") or {}
     labels: Mapping[str, Any] = data.get("labels") or {}
+    policy: Mapping[str, Any] = data.get("empirical_policy") or {}
     run_count = int(data.get("run_count") or 0)
     stored: Any = _label(labels, RESULT_LABEL)
     has_result = isinstance(stored, dict) and cast("dict[str, Any]", stored).get("attempt") == run_count
@@ -157,5 +188,30 @@ def run_from_json(
         result=cast("dict[str, Any]", stored).get("result") if has_result else None,
         has_result=has_result,
         uses_kit=KIT_LABEL in labels,
+        worker=_text(labels.get(WORKER_LABEL)),
+        queue_name=_text(data.get("work_queue_name")),
+        queue_id=_text(data.get("work_queue_id")),
+        retries=int(policy.get("retries") or 0),
+        created_through_api=CREATED_LABEL in labels,
+        created_by=_text(labels.get(CREATED_LABEL)),
+        scheduled_by_prefect=bool(data.get("auto_scheduled")),
         read_order=read_order,
     )
+
+
+def state_from_json(data: Mapping[str, Any]) -> RunState:
+    """Read one of Prefect's states."""
+    details: Mapping[str, Any] = data.get("state_details") or {}
+    return RunState(
+        id=str(data["id"]),
+        type=str(data["type"]),
+        name=str(data.get("name") or ""),
+        timestamp=parse_time(data["timestamp"]),
+        message=_text(data.get("message")),
+        scheduled_for=_time(details.get("scheduled_time")),
+    )
+
+
+def in_order(states: Iterable[RunState]) -> list[RunState]:
+    """States oldest first; those of the same moment by their ids, which Prefect makes in order."""
+    return sorted(states, key=lambda state: (state.timestamp, state.id))

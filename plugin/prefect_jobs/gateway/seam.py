@@ -5,6 +5,10 @@
     GatewayError
     ├── PrefectUnavailable   the server cannot be reached, or answers that it is overloaded
     ├── NoDeployment         nothing on the server can run such a job
+    ├── StartRefused         Prefect does not take the parameters of a new run
+    ├── RunGone              the run is not there any more
+    ├── StateRefused         Prefect does not let the run go to that state
+    ├── NothingRunsIt        the run has no deployment that could run it again
     └── NoPrefectAddress     nobody said where the server is
 """
 
@@ -13,10 +17,22 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
-from prefect_jobs.gateway.runs import LogLine, Run, RunEvent
+from prefect_jobs.gateway.asking import PAGE
+from prefect_jobs.gateway.flows import DeployedFlow
+from prefect_jobs.gateway.runs import LogLine, Run, RunEvent, RunState
 
-PAGE = 200
-"""Prefect answers at most this many runs or log lines at once."""
+__all__ = [
+    "PAGE",
+    "Gateway",
+    "GatewayError",
+    "NoDeployment",
+    "NoPrefectAddress",
+    "NothingRunsIt",
+    "PrefectUnavailable",
+    "RunGone",
+    "StartRefused",
+    "StateRefused",
+]
 
 
 class GatewayError(Exception):
@@ -38,6 +54,35 @@ class NoDeployment(GatewayError):
         self.job_type = job_type
 
 
+class StartRefused(GatewayError):
+    """Prefect refuses the parameters: {reason}"""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Prefect refuses the parameters: {reason}")
+
+
+class RunGone(GatewayError):
+    """Prefect holds no run with the id {run_id}."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"Prefect holds no run with the id {run_id}")
+
+
+class StateRefused(GatewayError):
+    """Prefect does not let the run go to that state: {reason}"""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"Prefect does not let the run go to that state: {reason}")
+        self.reason = reason
+
+
+class NothingRunsIt(GatewayError):
+    """The run {run_id} has no deployment that could run it again."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"The run {run_id} has no deployment that could run it again")
+
+
 class NoPrefectAddress(GatewayError):
     """No Prefect server is named: set PREFECT_API_URL, such as http://127.0.0.1:4200/api"""
 
@@ -47,6 +92,9 @@ class NoPrefectAddress(GatewayError):
 
 class Gateway(Protocol):
     """What the adapter asks of Prefect. Every method raises ``PrefectUnavailable`` when the server is away."""
+
+    requests: int
+    """How many requests this adapter has made to Prefect."""
 
     async def read_runs(self, run_ids: Sequence[str]) -> list[Run]:
         """The runs with these ids that exist, in any order (at most ``PAGE`` ids)."""
@@ -60,16 +108,76 @@ class Gateway(Protocol):
         """One page of every run on the server, in a stable order."""
         ...
 
-    async def flow_names(self) -> list[str]:
-        """The names of all flows on the server, ascending."""
+    async def flows(self) -> list[DeployedFlow]:
+        """All flows on the server with their deployments, by name."""
         ...
 
-    async def start_run(self, flow_name: str, parameters: Mapping[str, Any]) -> Run:
-        """Start a run of this flow by one of its deployments.
+    async def start_run(
+        self,
+        flow_name: str,
+        parameters: Mapping[str, Any],
+        *,
+        deployment: str | None = None,
+        run_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        by: str | None = None,
+    ) -> Run:
+        """Start a run of this flow by one of its deployments: the named one, or else the flow's favourite.
+
+        Args:
+            flow_name: the flow.
+            parameters: what differs from the deployment's own.
+            deployment: the name of a deployment.
+            run_at: when; at once when left out.
+            idempotency_key: a second start of the flow with the same key finds the run of the first.
+            by: who asked, kept with the run.
 
         Raises:
-            NoDeployment: the flow has none.
+            NoDeployment: the flow has none, or none of this name.
+            StartRefused: Prefect does not take the parameters.
         """
+        ...
+
+    async def states(self, run_id: str) -> list[RunState]:
+        """Every state that a run was in, oldest first; none for a run that is not there."""
+        ...
+
+    async def cancel(self, run_id: str, message: str) -> RunState:
+        """Stop a run. One that no process works on is cancelled at once; a running one gets Prefect's own cancel.
+
+        Returns:
+            The state that says so: the one written, or that of an earlier call.
+
+        Raises:
+            StateRefused: it has ended.
+            RunGone: it is not there.
+        """
+        ...
+
+    async def retry(self, run_id: str, message: str) -> RunState:
+        """Queue a failed or crashed run again: the same run, for its next attempt.
+
+        Raises:
+            StateRefused: it has not failed.
+            NothingRunsIt: it has no deployment, or not any more.
+            RunGone: it is not there.
+        """
+        ...
+
+    async def delete_run(self, run_id: str) -> None:
+        """Delete a run, in whatever state. One that is gone already is no error."""
+        ...
+
+    async def queue_priority(self, queue_id: str) -> int | None:
+        """The priority of a work queue (1 is the highest), or None when it is not there."""
+        ...
+
+    def run_page(self, run_id: str) -> str | None:
+        """The address of a run in Prefect's own pages; None where there are none."""
+        ...
+
+    async def last_errors(self, run_id: str) -> list[LogLine]:
+        """The newest log lines of a run with level ERROR or above, newest first (up to 20)."""
         ...
 
     async def read_logs(self, run_id: str, *, after: datetime | None, offset: int) -> list[LogLine]:

@@ -1,16 +1,21 @@
 """The adapter's own database. Only this package speaks SQL for it."""
 
+from prefect_jobs.store.bulk import BulkStore
 from prefect_jobs.store.database import QueryTooSlow, StoreError, StoreUnavailable, open_database
-from prefect_jobs.store.index import Change, FoundJobs, JobIndex, Stats
+from prefect_jobs.store.history import HistoryStore
+from prefect_jobs.store.index import Change, FoundJobs, JobIndex, JobSummary, Stats
 from prefect_jobs.store.logs import LogStore, StoredLine
 from prefect_jobs.store.search import Counts, Page
 from prefect_jobs.store.sessions import SessionStore
 
 __all__ = [
+    "BulkStore",
     "Change",
     "Counts",
     "FoundJobs",
+    "HistoryStore",
     "JobIndex",
+    "JobSummary",
     "LogStore",
     "Page",
     "QueryTooSlow",

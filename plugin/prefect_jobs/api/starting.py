@@ -1,0 +1,199 @@
+"""Which jobs there can be, and starting one (contract 4.2, 16.4)."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, field_validator
+
+from prefect_jobs.api.adapter import Adapter, TheAdapter
+from prefect_jobs.api.caller import Caller, TheCaller
+from prefect_jobs.api.problems import ErrorAnswer, Problem
+from prefect_jobs.api.wire import JobStarted, RequestTime
+from prefect_jobs.clean_text import clean_value
+from prefect_jobs.gateway import NoDeployment, StartRefused
+from prefect_jobs.job_types import JobTypeFound, parameter_errors
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
+
+NAME_LENGTH = 200
+"""Characters of a job type's or a deployment's name."""
+KEY_LENGTH = 200
+"""Characters of an idempotency key."""
+PARAMETERS_SIZE = 256 * 1024
+"""Bytes of JSON of all parameters together; Prefect's own limit is 512 KiB."""
+AHEAD = timedelta(days=3650)
+"""How far ahead a job may be scheduled."""
+
+
+class TypeDeployment(BaseModel):
+    """One way to run a job type."""
+
+    id: str = Field(examples=["a0e00b17-17e7-48fb-bf81-db8fdd760480"])
+    name: str = Field(examples=["api"])
+
+
+class JobType(BaseModel):
+    """One kind of job."""
+
+    name: str = Field(examples=["export"])
+    description: str = Field(examples=["Export events to CSV, JSON, or ZIP format"])
+    title: str = Field(examples=["Export"])
+    parameter_schema: dict[str, Any] | None = Field(
+        description="JSON schema of the parameters; null where no deployment declares one.",
+        examples=[{"type": "object", "properties": {"format": {"type": "string", "default": "csv"}}}],
+    )
+    deployments: list[TypeDeployment]
+    can_start: bool = Field(description="Whether a deployment can run it.", examples=[True])
+
+
+class JobTypes(BaseModel):
+    """Every kind of job that the server knows."""
+
+    job_types: list[JobType]
+
+
+class JobRequest(BaseModel):
+    """Which job to start, and how."""
+
+    model_config = {
+        "json_schema_extra": {
+            "examples": [
+                {"job_type": "export", "parameters": {"format": "json", "risk_level": "high"}},
+                {"job_type": "export", "deployment": "nightly", "run_at": "2026-03-05T02:00:00Z"},
+            ]
+        }
+    }
+
+    job_type: str = Field(min_length=1, max_length=NAME_LENGTH)
+    parameters: dict[str, Any] = Field(
+        default_factory=dict,
+        description=f"What differs from the deployment's own parameters, up to {PARAMETERS_SIZE // 1024} KiB of JSON.",
+    )
+    deployment: str | None = Field(
+        default=None, max_length=NAME_LENGTH, description="Name of a deployment; the type's own choice when left out."
+    )
+    run_at: RequestTime | None = Field(
+        default=None, description=f"When to start it, up to {AHEAD.days} days ahead; at once when left out."
+    )
+
+    @field_validator("parameters")
+    @classmethod
+    def _not_too_large(cls, parameters: dict[str, Any]) -> dict[str, Any]:
+        size = len(json.dumps(parameters, ensure_ascii=False).encode("utf-8", "replace"))
+        if size > PARAMETERS_SIZE:
+            raise ValueError(f"Parameters may have up to {PARAMETERS_SIZE} bytes as JSON, these have {size}")
+        if clean_value(parameters) != parameters:
+            raise ValueError("Parameters may hold neither NUL nor half a surrogate pair")
+        return parameters
+
+    @field_validator("run_at")
+    @classmethod
+    def _within_reach(cls, moment: datetime | None) -> datetime | None:
+        if moment is not None and moment > datetime.now(UTC) + AHEAD:
+            raise ValueError(f"A job can be scheduled up to {AHEAD.days} days ahead")
+        return moment
+
+
+@router.get("/types", responses={503: {"model": ErrorAnswer}})
+async def list_types(adapter: TheAdapter) -> JobTypes:
+    """List the types of jobs: the built-in ones first, then every other flow on the server by name."""
+    return JobTypes(job_types=[_wire_type(found) for found in await adapter.types.all()])
+
+
+def _wire_type(found: JobTypeFound) -> JobType:
+    chosen = found.chosen
+    return JobType(
+        name=found.name,
+        description=found.description,
+        title=found.title,
+        parameter_schema=dict(chosen.parameter_schema) if chosen and chosen.parameter_schema else None,
+        deployments=[TypeDeployment(id=deployment.id, name=deployment.name) for deployment in found.deployments],
+        can_start=chosen is not None,
+    )
+
+
+@router.post(
+    "",
+    status_code=202,
+    responses={409: {"model": Problem}, 422: {"model": ErrorAnswer}, 503: {"model": ErrorAnswer}},
+)
+async def start_job(
+    adapter: TheAdapter,
+    caller: TheCaller,
+    wanted: JobRequest,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=KEY_LENGTH,
+            description="A second request of the same type with the same key finds the job of the first.",
+        ),
+    ] = None,
+) -> JobStarted:
+    """Start a job of any type."""
+    return await start(
+        adapter,
+        caller,
+        wanted.job_type,
+        wanted.parameters,
+        deployment=wanted.deployment,
+        run_at=wanted.run_at,
+        idempotency_key=idempotency_key,
+    )
+
+
+async def start(
+    adapter: Adapter,
+    caller: Caller,
+    job_type: str,
+    parameters: Mapping[str, Any],
+    *,
+    deployment: str | None = None,
+    run_at: datetime | None = None,
+    idempotency_key: str | None = None,
+) -> JobStarted:
+    """Start a job: the one way for all routes that do.
+
+    Raises:
+        RequestValidationError: 422, there is no such type or deployment, or a parameter breaks the schema.
+        NoDeployment: 409.
+        PrefectUnavailable: 503.
+    """
+    caller.require("operator")
+    found = await adapter.types.find(job_type, deployment)
+    if found is None:
+        raise _invalid(("job_type",), f"There is no job type {job_type}", job_type)
+    if not found.deployments:
+        raise NoDeployment(job_type)
+    chosen = found.deployment(deployment)
+    if chosen is None:
+        raise _invalid(("deployment",), f"Jobs of type {job_type} have no deployment {deployment}", deployment)
+    if errors := parameter_errors(chosen, parameters):
+        raise RequestValidationError([_error(("parameters", *e.path), e.message, e.value) for e in errors])
+    try:
+        run = await adapter.gateway.start_run(
+            job_type,
+            parameters,
+            deployment=chosen.name,
+            run_at=run_at,
+            idempotency_key=idempotency_key,
+            by=caller.name,
+        )
+    except StartRefused as error:
+        raise _invalid(("parameters",), str(error), None) from error
+    await adapter.feed.took([run])
+    return JobStarted(
+        job_id=run.id, message=f"{found.title} job created. Use GET /api/jobs/{run.id} to track progress."
+    )
+
+
+def _error(where: tuple[str | int, ...], message: str, value: object) -> dict[str, Any]:
+    return {"loc": ("body", *where), "msg": message, "type": "value_error", "input": value}
+
+
+def _invalid(where: tuple[str | int, ...], message: str, value: object) -> RequestValidationError:
+    return RequestValidationError([_error(where, message, value)])

@@ -1,0 +1,150 @@
+"""Moving runs from state to state, where Prefect has no "only if it is still so".
+
+A state is proposed for a run that may have moved on since it was read. So each write here is looked at afterwards: what
+came in between decides whether it stands. The names ``Stopping`` and ``Aborting`` are not written here: a running job
+gets Prefect's own cancel, which its worker carries out.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any, cast
+from uuid import uuid4
+
+import httpx
+
+from prefect_jobs.gateway.asking import Ask
+from prefect_jobs.gateway.runs import TERMINAL_TYPES, RunState, parse_time, state_from_json
+from prefect_jobs.gateway.seam import NothingRunsIt, RunGone, StateRefused
+
+IN_PROCESS = "in_process"
+"""Prefect's word for a run that waits for its next attempt inside its own, living process."""
+
+
+class RunTransitions:
+    """Stops runs and queues them again."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+
+    async def states(self, run_id: str) -> list[RunState]:
+        """See ``Gateway``."""
+        return [state_from_json(item) for item in await self._raw_states(run_id)]
+
+    async def _raw_states(self, run_id: str) -> list[dict[str, Any]]:
+        asked = {"flow_run_id": run_id}
+        items = cast("list[dict[str, Any]]", await self._ask("GET", "/flow_run_states/", params=asked))
+        return sorted(items, key=lambda item: (parse_time(item["timestamp"]), str(item["id"])))
+
+    async def cancel(self, run_id: str, message: str) -> RunState:
+        """See ``Gateway``."""
+        run = await self._run(run_id)
+        state: Mapping[str, Any] = run.get("state") or {}
+        match state.get("type"):
+            case str(ended) if ended in TERMINAL_TYPES:
+                raise StateRefused(f"it is in Prefect's terminal state {state['name']}")
+            case "CANCELLING":
+                return state_from_json(state)
+            case "PENDING":
+                return await self._cancel_unstarted(run_id, message)
+            case "SCHEDULED" if not _lives(run):
+                return await self._cancel_unstarted(run_id, message)
+            case _:
+                return await self._propose(run_id, "CANCELLING", "Cancelling", message)
+
+    async def _cancel_unstarted(self, run_id: str, message: str) -> RunState:
+        """Cancel a run without a process. One that got its process meanwhile is stopped, one that ended stays ended."""
+        written = await self._propose(run_id, "CANCELLED", "Cancelled", message)
+        states = await self._raw_states(run_id)
+        place = next((place for place, state in enumerate(states) if str(state["id"]) == written.id), 0)
+        if place != len(states) - 1 or place == 0:
+            return written
+        before = states[place - 1]
+        if before["type"] in TERMINAL_TYPES:
+            kept = {name: before.get(name) for name in ("type", "name", "message", "data", "state_details")}
+            await self._set_state(run_id, kept, force=True)
+            raise StateRefused(f"it is in Prefect's terminal state {before['name']}")
+        if before["type"] in ("RUNNING", "PAUSED"):
+            # A process would work on under a state that says it does not. Without force a terminal state is final.
+            return await self._propose(run_id, "CANCELLING", "Cancelling", message, force=True)
+        return written
+
+    async def retry(self, run_id: str, message: str) -> RunState:
+        """See ``Gateway``."""
+        run = await self._run(run_id)
+        if not run.get("deployment_id") or not await self._exists(f"/deployments/{run['deployment_id']}"):
+            raise NothingRunsIt(run_id)
+        state: Mapping[str, Any] = run.get("state") or {}
+        if state.get("type") not in ("FAILED", "CRASHED"):
+            raise StateRefused(f"it is in Prefect's state {state.get('name')}")
+        return await self._propose(
+            run_id, "SCHEDULED", "AwaitingRetry", message, details={"scheduled_time": datetime.now(UTC).isoformat()}
+        )
+
+    async def delete(self, run_id: str) -> None:
+        """See ``Gateway``."""
+        try:
+            await self._ask("DELETE", f"/flow_runs/{run_id}", patient=True)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != HTTPStatus.NOT_FOUND:
+                raise
+
+    async def _run(self, run_id: str) -> dict[str, Any]:
+        try:
+            return await self._ask("GET", f"/flow_runs/{run_id}", patient=True)
+        except httpx.HTTPStatusError as error:
+            # Prefect answers 422 to an id that is no UUID, and no run has such a one.
+            if error.response.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY):
+                raise RunGone(run_id) from error
+            raise
+
+    async def _exists(self, path: str) -> bool:
+        try:
+            await self._ask("GET", path, patient=True)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
+
+    async def _propose(
+        self,
+        run_id: str,
+        state_type: str,
+        name: str,
+        message: str,
+        *,
+        details: Mapping[str, Any] | None = None,
+        force: bool = False,
+    ) -> RunState:
+        """Set a state. Prefect may set another of its own instead; one of the wanted kind or past it will do."""
+        # The id makes a repeated request find what a lost answer had already done.
+        wanted = {
+            "type": state_type,
+            "name": name,
+            "message": message,
+            "state_details": {"transition_id": str(uuid4()), **(details or {})},
+        }
+        answer = await self._set_state(run_id, wanted, force=force)
+        state: Mapping[str, Any] = answer.get("state") or {}
+        enough = {state_type, "CANCELLED"} if state_type == "CANCELLING" else {state_type}
+        if answer["status"] == "ACCEPT" or (answer["status"] == "REJECT" and state.get("type") in enough):
+            return state_from_json(state)
+        refusal: Mapping[str, Any] = answer.get("details") or {}
+        raise StateRefused(str(refusal.get("reason") or f"its state is {state.get('name')}"))
+
+    async def _set_state(self, run_id: str, state: Mapping[str, Any], *, force: bool) -> dict[str, Any]:
+        try:
+            return await self._ask(
+                "POST", f"/flow_runs/{run_id}/set_state", patient=True, json={"state": dict(state), "force": force}
+            )
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == HTTPStatus.NOT_FOUND:
+                raise RunGone(run_id) from error
+            raise
+
+
+def _lives(run: Mapping[str, Any]) -> bool:
+    """Whether a scheduled run has a process that a worker can stop: it waits there for its next attempt."""
+    policy: Mapping[str, Any] = run.get("empirical_policy") or {}
+    return policy.get("retry_type") == IN_PROCESS and bool(run.get("infrastructure_pid"))

@@ -1,0 +1,157 @@
+"""The past of a job: read from Prefect when it has moved on, and told from the adapter's own copy otherwise.
+
+A page that shows a job asks for its history again and again, and Prefect may be away. So Prefect is asked only when the
+job is in another state than when its history was read last, once for everybody who asks at that moment.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from prefect_jobs.attempts import Attempt, attempts_of, previous_errors
+from prefect_jobs.clean_text import clean
+from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState
+from prefect_jobs.jobs import Job
+from prefect_jobs.store.history import Circumstances, HistoryStore, StoredHistory
+from prefect_jobs.transitions import Origin, Transition, transitions_of
+
+LOGS_ARRIVE_WITHIN = timedelta(seconds=30)
+"""So long after its end a job's last log lines may still be on their way."""
+TRACEBACK_LIMIT = 64 * 1024
+"""Characters of a traceback that are kept: its end, which names the error."""
+_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A job's past. ``complete`` is false when Prefect is away and the job has moved on since."""
+
+    transitions: list[Transition]
+    attempts: list[Attempt]
+    previous_errors: list[str]
+    circumstances: Circumstances
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryDifference:
+    """Where the stored past of a job is not Prefect's: ids of states that are missing here, or only here."""
+
+    job_id: str
+    missing: tuple[str, ...]
+    surplus: tuple[str, ...]
+    twice: tuple[str, ...]
+
+
+class Histories:
+    """The past of all jobs."""
+
+    def __init__(
+        self, gateway: Gateway, store: HistoryStore, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._gateway = gateway
+        self._store = store
+        self._clock = clock
+        self._readings: dict[str, asyncio.Task[StoredHistory]] = {}
+
+    async def of(self, job: Job) -> History:
+        """The past of this job.
+
+        Raises:
+            PrefectUnavailable: it was never read, and cannot be now.
+        """
+        stored, complete = await self._current(job)
+        actions = await self._store.actions(job.job_id)
+        about = stored.circumstances
+        return History(
+            transitions=transitions_of(stored.states, actions, about.origin),
+            attempts=attempts_of(stored.states, stored.workers, result=job.result),
+            previous_errors=previous_errors(stored.states),
+            circumstances=about,
+            complete=complete,
+        )
+
+    async def _current(self, job: Job) -> tuple[StoredHistory, bool]:
+        stored = await self._store.read(job.job_id)
+        if stored is not None and stored.state_id == job.state_id:
+            return stored, True
+        try:
+            return await self._once(job.job_id, self._read), True
+        except PrefectUnavailable:
+            if stored is None:
+                raise
+            return stored, False
+
+    async def _once(self, job_id: str, read: Callable[[str], Awaitable[StoredHistory]]) -> StoredHistory:
+        """Read for everybody who asks meanwhile. One who leaves does not take the answer from the others."""
+        task = self._readings.get(job_id)
+        if task is None:
+            task = asyncio.ensure_future(read(job_id))
+            self._readings[job_id] = task  # pyright: ignore[reportArgumentType]  # a Task: `read` is a coroutine
+            task.add_done_callback(lambda _done: self._readings.pop(job_id, None))
+        return await asyncio.shield(task)
+
+    async def _read(self, job_id: str) -> StoredHistory:
+        states, runs = await asyncio.gather(self._gateway.states(job_id), self._gateway.read_runs([job_id]))
+        about = await self._circumstances(runs[0]) if runs else Circumstances()
+        if states:
+            await self._store.write(job_id, [_clean(state) for state in states], about, now=self._clock())
+        stored = await self._store.read(job_id)
+        return stored or StoredHistory(None, (), {}, about)
+
+    async def _circumstances(self, run: Run) -> Circumstances:
+        return Circumstances(
+            worker=run.worker,
+            queue_name=run.queue_name,
+            queue_priority=await self._gateway.queue_priority(run.queue_id) if run.queue_id else None,
+            retries=run.retries,
+            origin=Origin(run.created_through_api, run.created_by, run.scheduled_by_prefect),
+        )
+
+    async def traceback(self, job: Job) -> str | None:
+        """The traceback of a failed job's last attempt, where its log holds one; None while Prefect is away."""
+        if job.status != "failed" or job.state_id is None:
+            return None
+        searched, text = await self._store.traceback(job.job_id, job.state_id)
+        if searched:
+            return text
+        try:
+            lines = await self._gateway.last_errors(job.job_id)
+        except PrefectUnavailable:
+            return None
+        began = job.started_at or job.created_at
+        found = (traceback_in(line.message) for line in lines if line.timestamp >= began)
+        text = next((text for text in found if text), None)
+        ended = job.completed_at or self._clock()
+        if text or self._clock() - ended > LOGS_ARRIVE_WITHIN:
+            await self._store.keep_traceback(job.job_id, job.state_id, text)
+        return text
+
+    async def compare(self, job: Job) -> HistoryDifference | None:
+        """Hold the past that is told of a job against Prefect's own; None when there is no difference.
+
+        Raises:
+            PrefectUnavailable: Prefect is away.
+        """
+        stored, _ = await self._current(job)
+        here = [state.id for state in stored.states]
+        there = {state.id for state in await self._gateway.states(job.job_id)}
+        missing, surplus = there - set(here), set(here) - there
+        told = [transition.state_id for transition in transitions_of(stored.states, [], Origin())]
+        twice = {state_id for state_id in told if told.count(state_id) > 1}
+        if not (missing or surplus or twice):
+            return None
+        return HistoryDifference(job.job_id, *(tuple(sorted(ids)) for ids in (missing, surplus, twice)))
+
+
+def _clean(state: RunState) -> RunState:
+    message = None if state.message is None else clean(state.message)
+    return RunState(state.id, state.type, clean(state.name), state.timestamp, message, state.scheduled_for)
+
+
+def traceback_in(message: str) -> str | None:
+    """The traceback that a log line carries: its last one, from its heading on."""
+    starts = [found.start() for found in _TRACEBACK.finditer(message)]
+    return clean(message[starts[-1] :].rstrip())[-TRACEBACK_LIMIT:] if starts else None

@@ -1,0 +1,216 @@
+"""What people do to jobs: stop, queue again, remove. One place says which job allows what.
+
+Every action reads the run first, so that it is judged by Prefect's truth and not by an index that may be a second old,
+and again afterwards, so that the index is right before the request is answered.
+
+Prefect starts a run that was cancelled while its process was on the way: its child proposes Running, and Prefect takes
+it. ``keep_promises`` cancels such a run once more, until its process is gone.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+from prefect_jobs.changes import ChangeHub
+from prefect_jobs.feed import Feed
+from prefect_jobs.gateway import (
+    Gateway,
+    GatewayError,
+    NothingRunsIt,
+    PrefectUnavailable,
+    RunGone,
+    RunState,
+    StateRefused,
+)
+from prefect_jobs.jobs import Job
+from prefect_jobs.store import JobIndex, JobSummary
+from prefect_jobs.store.history import HistoryStore
+from prefect_jobs.transitions import Action
+
+logger = logging.getLogger(__name__)
+
+Verb = Literal["cancel", "abort", "retry", "purge"]
+VERBS: tuple[Verb, ...] = get_args(Verb)
+Reason = Literal["ended", "queued", "running", "not_failed", "no_deployment", "refused"]
+
+PROMISE_KEPT = 120.0
+"""Seconds after a cancellation in which a process that was already on its way may still begin."""
+RETRYABLE = ("failed", "crashed", "timed_out")
+
+_ALLOWED: dict[Verb, dict[str, Reason | None]] = {
+    "cancel": {"pending": None, "running": None, "completed": "ended", "failed": "ended"},
+    "abort": {"pending": "queued", "running": None, "completed": "ended", "failed": "ended"},
+    "retry": {"pending": "not_failed", "running": "not_failed", "completed": "not_failed", "failed": None},
+    "purge": {"pending": None, "running": "running", "completed": None, "failed": None},
+}
+
+
+class JobUnknown(Exception):
+    """No job found with ID: {job_id}"""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"No job found with ID: {job_id}")
+
+
+class ActionRefused(Exception):
+    """The job is {status}, which does not allow to {verb} it: {reason}"""
+
+    def __init__(self, verb: Verb, job: Job, reason: Reason, detail: str = "") -> None:
+        super().__init__(detail or f"The job is {job.status}, which does not allow to {verb} it")
+        self.job = job
+        self.reason: Reason = reason
+
+
+def refusal(verb: Verb, job: Job | JobSummary) -> Reason | None:
+    """Why this job does not allow that, or None when it does."""
+    reason = _ALLOWED[verb][job.status]
+    if reason is None and verb == "retry":
+        if job.state not in RETRYABLE:
+            return "not_failed"
+        if job.deployment_id is None:
+            return "no_deployment"
+    return reason
+
+
+def message_of(verb: Verb, by: str | None) -> str:
+    """What the state that an action writes says in Prefect, for people who look there."""
+    words = {"cancel": "Cancelled", "abort": "Aborted", "retry": "Queued again", "purge": "Cancelled"}
+    return f"{words[verb]} through the jobs API" + (f" by {by}" if by else "")
+
+
+class JobActions:
+    """Acts on jobs, and keeps who did it."""
+
+    def __init__(self, gateway: Gateway, index: JobIndex, feed: Feed, hub: ChangeHub, past: HistoryStore) -> None:
+        self._gateway = gateway
+        self._index = index
+        self._feed = feed
+        self._hub = hub
+        self._past = past
+        self._promises: dict[str, tuple[str, datetime]] = {}
+        self._unkept: set[str] = set()
+
+    async def current(self, job_id: str) -> Job:
+        """The job as Prefect has it now.
+
+        Raises:
+            JobUnknown: there is none.
+            PrefectUnavailable: Prefect is away.
+        """
+        runs = await self._gateway.read_runs([job_id])
+        await self._feed.took(runs)
+        if not runs:
+            await self._feed.forget([job_id])
+            raise JobUnknown(job_id)
+        job = await self._index.get(job_id)
+        if job is None:
+            raise JobUnknown(job_id)
+        return job
+
+    async def cancel(self, job_id: str, *, by: str | None) -> Job:
+        """Stop a job that has not ended: a pending one at once, a running one by Prefect's own cancel.
+
+        Returns:
+            The job afterwards. A running one is still stopping then.
+
+        Raises:
+            JobUnknown, ActionRefused, PrefectUnavailable: it was not stopped.
+        """
+        return await self._stop("cancel", job_id, by)
+
+    async def abort(self, job_id: str, *, by: str | None) -> Job:
+        """Stop a running job. Raises as ``cancel``, and ``ActionRefused`` for a pending job."""
+        return await self._stop("abort", job_id, by)
+
+    async def retry(self, job_id: str, *, by: str | None) -> Job:
+        """Queue a failed job again. Raises as ``cancel``."""
+        job = await self._allowed("retry", job_id)
+        try:
+            await self._act("retry", job, by, self._gateway.retry)
+        except NothingRunsIt as error:
+            raise ActionRefused("retry", job, "no_deployment") from error
+        except StateRefused as error:
+            raise ActionRefused("retry", job, "not_failed", error.reason) from error
+        self._promises.pop(job_id, None)
+        return await self.current(job_id)
+
+    async def purge(self, job_id: str, *, by: str | None) -> None:
+        """Remove a job with its past, cancelling it first when it is pending. Raises as ``cancel``."""
+        job = await self._allowed("purge", job_id)
+        if not job.ended:
+            job = await self._stop("purge", job_id, by)
+            if not job.ended:
+                raise ActionRefused("purge", job, "running")
+        logger.info("job %s (%s, %s) removed by %s", job_id, job.job_type, job.state, by or "somebody")
+        await self._gateway.delete_run(job_id)
+        self._promises.pop(job_id, None)
+        await self._feed.forget([job_id])
+
+    async def _allowed(self, verb: Verb, job_id: str) -> Job:
+        job = await self.current(job_id)
+        if reason := refusal(verb, job):
+            raise ActionRefused(verb, job, reason)
+        return job
+
+    async def _stop(self, verb: Verb, job_id: str, by: str | None) -> Job:
+        job = await self._allowed(verb, job_id)
+        try:
+            written = await self._act(verb, job, by, self._gateway.cancel)
+        except StateRefused as error:
+            # It ended between the look at it and the write.
+            job = await self.current(job_id)
+            raise ActionRefused(verb, job, refusal(verb, job) or "refused", error.reason) from error
+        if written.type == "CANCELLED":
+            self._promises[job_id] = (written.id, datetime.now(UTC))
+        return await self.current(job_id)
+
+    async def _act(
+        self, verb: Verb, job: Job, by: str | None, write: Callable[[str, str], Awaitable[RunState]]
+    ) -> RunState:
+        try:
+            written = await write(job.job_id, message_of(verb, by))
+        except RunGone as error:
+            await self._feed.forget([job.job_id])
+            raise JobUnknown(job.job_id) from error
+        if written.id != job.state_id:  # otherwise an earlier call wrote it
+            await self._past.note(job.job_id, Action(verb, by, datetime.now(UTC), written.id))
+        return written
+
+    # -- cancellations that a process on its way would undo ---------------------------------------------------------
+
+    async def keep_promises(self) -> None:
+        """Cancel once more what begins to run although it was cancelled before it had a process, until cancelled."""
+        at = self._hub.version
+        while not self._hub.closed:
+            await self._hub.wait(at, timeout=1.0)
+            changes = self._hub.after(at) or []
+            at = self._hub.version
+            self._drop_old_promises()
+            due, self._unkept = {*self._unkept, *(change.job_id for change in changes)}, set()
+            for job_id in due & self._promises.keys():
+                if job := await self._index.get(job_id):
+                    await self._keep_promise(job)
+
+    def _drop_old_promises(self) -> None:
+        now = datetime.now(UTC)
+        for job_id, (_, at) in list(self._promises.items()):
+            if (now - at).total_seconds() > PROMISE_KEPT:
+                del self._promises[job_id]
+
+    async def _keep_promise(self, job: Job) -> None:
+        if job.status == "pending":
+            del self._promises[job.job_id]  # somebody queued it again
+        elif job.status == "running":
+            state_id, _ = self._promises[job.job_id]
+            try:
+                states = await self._gateway.states(job.job_id)
+                place = next((place for place, state in enumerate(states) if state.id == state_id), len(states))
+                if [state.type for state in states[place + 1 :]] == ["RUNNING"]:
+                    logger.info("job %s began although it was cancelled before; cancelling it again", job.job_id)
+                    await self._gateway.cancel(job.job_id, "It was cancelled before it began")
+                del self._promises[job.job_id]
+            except PrefectUnavailable:
+                self._unkept.add(job.job_id)
+            except GatewayError as error:  # it ended, or is gone
+                logger.info("job %s needs no second cancellation: %s", job.job_id, error)

@@ -1,0 +1,185 @@
+"""The types of jobs: six that every client of the contract knows, and every other flow on the server.
+
+Whoever starts a job must learn at once what is wrong with it, not minutes later from a failed run. So parameters are
+held against the schema of the deployment that would run them, and Prefect's templates in them are refused: they would
+be filled in with the server's own variables.
+"""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, cast
+from uuid import UUID
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import SchemaError, ValidationError
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from prefect_jobs.gateway import DeployedFlow, Deployment, Gateway
+
+BUILT_IN = {
+    "export": "Export events to CSV, JSON, or ZIP format",
+    "cleanup": "Clean up old data and temporary files",
+    "backup": "Create a backup of system data",
+    "import": "Import events from external files",
+    "batch_audit": "Batch AI pipeline audit processing for multiple events",
+    "re_evaluation": "Score chosen events again and report what changed",
+}
+"""The types of the contract (4.2), in its order, with their descriptions."""
+
+REMEMBERED = 5.0
+"""Seconds that the server's flows are remembered, so that any number of viewers cost it a question every 5 s."""
+ERRORS_SHOWN = 20
+"""Parameters that an answer names at most."""
+TEMPLATE_KEY = "__prefect_kind"
+
+
+@dataclass(frozen=True, slots=True)
+class JobTypeFound:
+    """One type of jobs. A built-in one may have no flow on this server, and a flow no deployment."""
+
+    name: str
+    description: str
+    title: str
+    deployments: tuple[Deployment, ...]
+
+    @property
+    def chosen(self) -> Deployment | None:
+        """The deployment that is started when none is named."""
+        return DeployedFlow(self.name, self.deployments).deployment()
+
+    def deployment(self, name: str | None) -> Deployment | None:
+        """The deployment of this name, or the chosen one."""
+        return DeployedFlow(self.name, self.deployments).deployment(name)
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterError:
+    """A parameter that breaks the schema. ``path`` leads to it from the parameters on."""
+
+    path: tuple[str | int, ...]
+    message: str
+    value: Any
+
+
+class JobTypes:
+    """What the server can run, asked at most every few seconds."""
+
+    def __init__(self, gateway: Gateway, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._gateway = gateway
+        self._clock = clock
+        self._known: list[JobTypeFound] = []
+        self._read_at = float("-inf")
+
+    async def all(self, *, fresh: bool = False) -> list[JobTypeFound]:
+        """The built-in types in the contract's order, then every other flow by name.
+
+        Raises:
+            PrefectUnavailable: Prefect is away.
+        """
+        if fresh or self._clock() - self._read_at > REMEMBERED:
+            flows = {flow.name: flow for flow in await self._gateway.flows()}
+            foreign = [name for name in flows if name not in BUILT_IN]
+            self._known = [_job_type(name, flows.get(name)) for name in [*BUILT_IN, *foreign]]
+            self._read_at = self._clock()
+        return self._known
+
+    async def find(self, name: str, deployment: str | None = None) -> JobTypeFound | None:
+        """The type of this name, looked up again before it, or its deployment, is said not to be there."""
+        for fresh in (False, True):
+            for found in await self.all(fresh=fresh):
+                if found.name == name and (found.deployment(deployment) or fresh):
+                    return found
+        return None
+
+
+def _job_type(name: str, flow: DeployedFlow | None) -> JobTypeFound:
+    deployments = flow.deployments if flow else ()
+    chosen = flow.deployment() if flow else None
+    described = chosen.description if chosen else None
+    return JobTypeFound(
+        name=name,
+        description=BUILT_IN.get(name) or described or f"Runs of the Prefect flow {name}",
+        title=(chosen.title if chosen else None) or readable(name),
+        deployments=deployments,
+    )
+
+
+def readable(name: str) -> str:
+    """A title made of a name: `batch_audit` is `Batch audit`."""
+    words = name.replace("_", " ").replace("-", " ").strip()
+    return words[:1].upper() + words[1:] if words else name
+
+
+# -- parameters -----------------------------------------------------------------------------------------------------
+
+_formats = FormatChecker(formats=())
+
+
+@_formats.checks("date-time", raises=ValueError)
+def _is_time(value: object) -> bool:
+    return not isinstance(value, str) or bool(datetime.fromisoformat(value))
+
+
+@_formats.checks("date", raises=ValueError)
+def _is_date(value: object) -> bool:
+    return not isinstance(value, str) or bool(date.fromisoformat(value))
+
+
+@_formats.checks("uuid", raises=ValueError)
+def _is_uuid(value: object) -> bool:
+    return not isinstance(value, str) or bool(UUID(value))
+
+
+def parameter_errors(deployment: Deployment, parameters: Mapping[str, Any]) -> list[ParameterError]:
+    """What is wrong with these parameters for a run of this deployment; nothing when they fit."""
+    if templates := list(_templates(parameters, ())):
+        return templates[:ERRORS_SHOWN]
+    schema = deployment.parameter_schema
+    properties = schema.get("properties")
+    if not isinstance(properties, Mapping):
+        return []  # the deployment was made without a schema
+    found = [
+        ParameterError((name,), "There is no such parameter", value)
+        for name, value in parameters.items()
+        if name not in properties and not schema.get("additionalProperties")
+    ]
+    # A registry of nothing: a schema that refers to an address must not make us ask there.
+    validator = Draft202012Validator(dict(schema), registry=Registry(), format_checker=_formats)
+    try:
+        Draft202012Validator.check_schema(schema)
+        for error in validator.iter_errors({**deployment.parameters, **parameters}):  # pyright: ignore[reportUnknownMemberType]
+            wrong = _parameter_error(error)
+            # What the deployment gives itself is not the caller's mistake, and may be a template.
+            if not wrong.path or wrong.path[0] in parameters or wrong.path[0] not in deployment.parameters:
+                found.append(wrong)
+            if len(found) >= ERRORS_SHOWN:
+                break
+    except (SchemaError, Unresolvable, RecursionError, re.error):
+        return found  # a schema that cannot be used decides nothing; Prefect and the flow have the last word
+    return found[:ERRORS_SHOWN]
+
+
+def _parameter_error(error: ValidationError) -> ParameterError:
+    path = tuple(error.absolute_path)
+    if error.validator == "required":
+        missing = [name for name in cast("list[str]", error.validator_value) if name not in cast("Any", error.instance)]
+        # One error per missing name, whose text begins with it.
+        name = next((name for name in missing if error.message.startswith(repr(name))), missing[0])
+        return ParameterError((*path, name), "Field required", None)
+    return ParameterError(path, error.message[:500], error.instance)
+
+
+def _templates(value: object, path: tuple[str | int, ...]) -> Iterator[ParameterError]:
+    if isinstance(value, Mapping):
+        fields = cast("Mapping[str, object]", value)
+        if TEMPLATE_KEY in fields:
+            yield ParameterError(path, f"The key {TEMPLATE_KEY} is Prefect's own", fields[TEMPLATE_KEY])
+        for name, item in fields.items():
+            yield from _templates(item, (*path, name))
+    elif isinstance(value, list):
+        for place, item in enumerate(cast("list[object]", value)):
+            yield from _templates(item, (*path, place))

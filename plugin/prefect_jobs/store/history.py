@@ -1,0 +1,199 @@
+"""What the adapter keeps of a job's past: the states of its run as Prefect held them, and who did what through the API.
+
+A state never changes, so what was read once need not be asked again while the run is in the state that was the last one
+then, and can be told while Prefect is away. The actions are nowhere else: Prefect does not know our callers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from prefect_jobs.gateway.runs import RunState
+from prefect_jobs.store.database import Database
+from prefect_jobs.store.tables import Moment, metadata
+from prefect_jobs.transitions import Action, Origin
+
+MESSAGE_LIMIT = 10_000
+"""Characters of a state's message that are kept."""
+
+transitions = Table(
+    "transitions",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("state_id", String(64), primary_key=True),
+    Column("type", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("message", Text),
+    Column("scheduled_for", Moment),
+    # Who executed, on Running states.
+    Column("worker", Text),
+)
+
+# What else was read with a job's states. Its history is as new as `state_id`.
+histories = Table(
+    "histories",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("state_id", String(64)),
+    Column("read_at", Moment, nullable=False),
+    Column("worker", Text),
+    Column("queue_name", Text),
+    Column("queue_priority", Integer),
+    Column("retries", Integer, nullable=False),
+    Column("through_api", Boolean, nullable=False),
+    Column("created_by", Text),
+    Column("by_schedule", Boolean, nullable=False),
+)
+
+# The traceback of the failure that this state is; None where the log holds none.
+tracebacks = Table(
+    "tracebacks",
+    metadata,
+    Column("job_id", String(64), primary_key=True),
+    Column("state_id", String(64), nullable=False),
+    Column("text", Text),
+)
+
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("job_id", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("by", Text),
+    Column("at", Moment, nullable=False),
+    # The state that the action wrote.
+    Column("state_id", String(64)),
+    Index("actions_of_job", "job_id", "id"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What Prefect holds of a run beside its states."""
+
+    worker: str | None = None
+    queue_name: str | None = None
+    queue_priority: int | None = None
+    retries: int = 0
+    origin: Origin = field(default_factory=Origin)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHistory:
+    """A job's past as it was read last. ``state_id`` is that of the newest state then."""
+
+    state_id: str | None
+    states: tuple[RunState, ...]
+    workers: Mapping[str, str | None]
+    circumstances: Circumstances
+
+
+class HistoryStore:
+    """The stored past of all jobs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, job_id: str) -> StoredHistory | None:
+        """What is stored of a job; None when its past was never read."""
+        async with self._database.reading() as connection:
+            row = (await connection.execute(select(histories).where(histories.c.job_id == job_id))).one_or_none()
+            if row is None:
+                return None
+            of_job = select(transitions).where(transitions.c.job_id == job_id)
+            found = (await connection.execute(of_job.order_by(transitions.c.at, transitions.c.state_id))).all()
+        states = tuple(RunState(r.state_id, r.type, r.name, r.at, r.message, r.scheduled_for) for r in found)
+        origin = Origin(row.through_api, row.created_by, row.by_schedule)
+        about = Circumstances(row.worker, row.queue_name, row.queue_priority, row.retries, origin)
+        return StoredHistory(row.state_id, states, {r.state_id: r.worker for r in found}, about)
+
+    async def write(self, job_id: str, states: Sequence[RunState], about: Circumstances, *, now: datetime) -> None:
+        """Store the states that are not stored yet, and what is known of the run now."""
+        async with self._database.writing() as connection:
+            of_job = select(transitions.c.state_id).where(transitions.c.job_id == job_id)
+            known = set((await connection.execute(of_job)).scalars())
+            fresh = [_row(job_id, state) for state in states if state.id not in known]
+            if fresh:
+                await connection.execute(insert(transitions), fresh)
+            await self._note_worker(connection, job_id, states, about.worker)
+            await connection.execute(delete(histories).where(histories.c.job_id == job_id))
+            await connection.execute(
+                insert(histories).values(
+                    job_id=job_id,
+                    state_id=states[-1].id if states else None,
+                    read_at=now,
+                    worker=about.worker,
+                    queue_name=about.queue_name,
+                    queue_priority=about.queue_priority,
+                    retries=about.retries,
+                    through_api=about.origin.through_api,
+                    created_by=about.origin.by,
+                    by_schedule=about.origin.by_schedule,
+                )
+            )
+
+    @staticmethod
+    async def _note_worker(
+        connection: AsyncConnection, job_id: str, states: Sequence[RunState], worker: str | None
+    ) -> None:
+        """The run names its latest worker only, so it is kept with the last Running state, which is that worker's."""
+        running = [state.id for state in states if state.type == "RUNNING"]
+        waits = bool(states) and states[-1].type in ("SCHEDULED", "PENDING")
+        if worker is None or not running or waits:
+            return
+        of_state = (transitions.c.job_id == job_id) & (transitions.c.state_id == running[-1])
+        unknown = of_state & transitions.c.worker.is_(None)
+        await connection.execute(update(transitions).where(unknown).values(worker=worker))
+
+    async def traceback(self, job_id: str, state_id: str) -> tuple[bool, str | None]:
+        """Whether the log was searched for the traceback of this failure, and what was found."""
+        query = select(tracebacks.c.text).where(tracebacks.c.job_id == job_id, tracebacks.c.state_id == state_id)
+        async with self._database.reading() as connection:
+            row = (await connection.execute(query)).one_or_none()
+            return row is not None, row.text if row else None
+
+    async def keep_traceback(self, job_id: str, state_id: str, text: str | None) -> None:
+        """Note what the log holds of this failure."""
+        async with self._database.writing() as connection:
+            await connection.execute(delete(tracebacks).where(tracebacks.c.job_id == job_id))
+            await connection.execute(insert(tracebacks).values(job_id=job_id, state_id=state_id, text=text))
+
+    async def note(self, job_id: str, action: Action) -> None:
+        """Keep that somebody did something."""
+        async with self._database.writing() as connection:
+            await connection.execute(
+                insert(actions).values(
+                    job_id=job_id, action=action.action, by=action.by, at=action.at, state_id=action.state_id
+                )
+            )
+
+    async def actions(self, job_id: str) -> list[Action]:
+        """What was done to a job through the API, oldest first."""
+        async with self._database.reading() as connection:
+            of_job = select(actions).where(actions.c.job_id == job_id).order_by(actions.c.id)
+            rows = (await connection.execute(of_job)).all()
+            return [Action(row.action, row.by, row.at, row.state_id) for row in rows]
+
+    async def forget(self, job_ids: Sequence[str]) -> None:
+        """Drop the past of jobs that are gone."""
+        async with self._database.writing() as connection:
+            for table in (transitions, histories, tracebacks, actions):
+                await connection.execute(delete(table).where(table.c.job_id.in_(job_ids)))
+
+
+def _row(job_id: str, state: RunState) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "state_id": state.id,
+        "type": state.type,
+        "name": state.name,
+        "at": state.timestamp,
+        "message": state.message[:MESSAGE_LIMIT] if state.message else None,
+        "scheduled_for": state.scheduled_for,
+    }
