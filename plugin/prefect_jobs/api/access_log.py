@@ -7,6 +7,7 @@ writes to the log (uvicorn, websockets, httpx) may quote an address; ``MaskSecre
 import json
 import logging
 import re
+import sys
 import time
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -57,6 +58,20 @@ class MaskSecrets(logging.Filter):
         if record.exc_text:
             record.exc_text = masked(record.exc_text)
         return True
+
+
+def write_logs_without_secrets() -> None:
+    """Send the access log to standard output, and blacken the keys in what any handler of this process writes."""
+    lines = logging.StreamHandler(sys.stdout)
+    lines.setFormatter(logging.Formatter("%(message)s"))
+    access.addHandler(lines)
+    access.setLevel(logging.INFO)
+    access.propagate = False
+    known = [logging.getLogger(name) for name in ("", *logging.Logger.manager.loggerDict)]
+    handlers = {handler for logger in known for handler in logger.handlers}
+    # What nobody handles is written by the last resort.
+    for handler in (*handlers, *filter(None, [logging.lastResort])):
+        handler.addFilter(MaskSecrets())
 
 
 class AccessLog:

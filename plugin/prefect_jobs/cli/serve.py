@@ -1,5 +1,6 @@
 """`prefect-jobs serve`: the adapter and the page."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,11 @@ from prefect_jobs.cli.refusals import Refusal, refusing, refusing_missing_parts,
 if TYPE_CHECKING:
     import socket
 
+API_KEYS = "PREFECT_JOBS_API_KEYS"
+OPEN_TO_ALL = (
+    "WARNING: the jobs API listens on {host} without API keys: whoever reaches this port can read, start, stop and "
+    "delete every job. Set PREFECT_JOBS_API_KEYS, or listen on 127.0.0.1."
+)
 # Seconds that open requests and sockets get when the server stops.
 GRACE = 2
 
@@ -28,6 +34,12 @@ def serve(
     settings = load_settings(host=host, port=port)
     from prefect_jobs.cli.preflight import require_free_port, require_writable_folder
 
+    # Nothing that this process starts needs them.
+    os.environ.pop(API_KEYS, None)
+    with refusing_with("The API keys cannot be used", ValueError, OSError):
+        keys = settings.every_api_key()
+    if settings.listens_to_others and not keys:
+        typer.echo(OPEN_TO_ALL.format(host=settings.host), err=True)
     require_writable_folder(settings.data_path)
     require_free_port(settings.host, settings.port)
     with refusing_missing_parts():
@@ -37,6 +49,7 @@ def serve(
         import uvicorn
         from sqlalchemy.exc import SQLAlchemyError
 
+        from prefect_jobs.api.access_log import write_logs_without_secrets
         from prefect_jobs.api.app import create_app, end_streams
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
         from prefect_jobs.store import open_database
@@ -59,18 +72,18 @@ def serve(
             end_streams(app)
             await super().shutdown(sockets)
 
-    server = Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            lifespan="on",
-            access_log=False,
-            log_level="warning",
-            timeout_graceful_shutdown=GRACE,
-            ws_max_size=2**20,
-        )
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        lifespan="on",
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=GRACE,
+        ws_max_size=2**20,
     )
+    write_logs_without_secrets()
+    server = Server(config)
     server.run()
     if not server.started:
         raise Refusal("The jobs API could not start: the lines above say why.")

@@ -98,10 +98,14 @@ def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) ->
         server = ("-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(prefect_port))
         ready = AnswersHttp(f"{prefect_api}/health")
         stages.append([ChildSpec("prefect", (sys.executable, *server), ready, environment, stop_seconds=3)])
+    # A line for each request would bury what a person in front of the terminal wants to read.
+    quiet = {"PREFECT_JOBS_ACCESS_LOG": os.environ.get("PREFECT_JOBS_ACCESS_LOG", "false")}
+    # Jobs inherit the worker's environment, and a job has no business with the keys of the API.
+    keyless = {"PREFECT_JOBS_API_KEYS": ""}
     stages.append(
         [
-            ChildSpec("serve", (*OWN, "serve"), AnswersHttp(f"{settings.address}/readyz"), environment),
-            ChildSpec("work", (*OWN, "work"), SaysReady(), environment, stop_seconds=WORKER_STOPS_WITHIN),
+            ChildSpec("serve", (*OWN, "serve"), AnswersHttp(f"{settings.address}/readyz"), environment | quiet),
+            ChildSpec("work", (*OWN, "work"), SaysReady(), environment | keyless, stop_seconds=WORKER_STOPS_WITHIN),
         ]
     )
     return stages

@@ -1,5 +1,6 @@
 """`prefect-jobs work`: executes runs."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -25,6 +26,8 @@ def work(
     from prefect_jobs.cli.settings import load_settings
 
     settings = load_settings()
+    # Jobs inherit this environment, and a job has no business with the keys of the API.
+    os.environ.pop("PREFECT_JOBS_API_KEYS", None)
     with refusing_missing_parts():
         from prefect_jobs import prefect_environment
 
