@@ -12,19 +12,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Row, and_, delete, false, func, insert, or_, select, update
+from sqlalchemy import Column, Row, and_, delete, false, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from prefect_jobs.clean_text import clean
 from prefect_jobs.conditions import Condition, Contains, IdStarts, Logged, Not, Plain
 from prefect_jobs.gateway.runs import Progress, Run
+from prefect_jobs.job_states import Status
 from prefect_jobs.job_text import parameter_text, search_text
 from prefect_jobs.jobs import Job, job_from_run
 from prefect_jobs.store.columns import Columns, Slots
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.loading import load
 from prefect_jobs.store.orders import Orders
-from prefect_jobs.store.search import Counts, Page, Search
+from prefect_jobs.store.search import Counts, Found, Page, Search
 from prefect_jobs.store.statistics import Bucket, latest_durations, timeline
 from prefect_jobs.store.tables import clock, deleted_jobs, from_microseconds, jobs, to_microseconds
 from prefect_jobs.store.texts import Texts
@@ -46,6 +47,16 @@ class Change:
     version: int
     job_id: str
     job: Job | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """As much of a job as decides what may be done to it."""
+
+    job_id: str
+    status: Status
+    state: str
+    deployment_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,17 +259,44 @@ class JobIndex:
     async def find(self, conditions: Sequence[Condition], page: Page) -> FoundJobs:
         """One page of the jobs for which all conditions hold, and the counts over all of them."""
         async with self._database.reading() as connection:
-            known: dict[Plain, Slots] = {}
-            for condition in conditions:
-                plain = condition.condition if isinstance(condition, Not) else condition
-                if isinstance(plain, Logged):
-                    raise NotImplementedError
-                if isinstance(plain, IdStarts):
-                    known[plain] = await self._slots_by_id(connection, plain.prefix)
-                elif isinstance(plain, Contains) and plain.or_id and len(plain.text) >= ID_PREFIX_LEAST:
-                    known[plain] = await self._slots_by_id(connection, plain.text)
-            found = await self._search.find(conditions, page, known)
+            found = await self._find(connection, conditions, page)
             return FoundJobs(await self._by_slots(connection, found.slots), found.counts, found.exact)
+
+    async def summaries(self, conditions: Sequence[Condition], *, limit: int) -> tuple[int, list[JobSummary]]:
+        """How many jobs there are for which all conditions hold, and the newest ``limit`` of them."""
+        async with self._database.reading() as connection:
+            found = await self._find(connection, conditions, Page(limit, exact=True))
+            if found.counts.total > limit:
+                return found.counts.total, []
+            return found.counts.total, await self._summaries(connection, jobs.c.slot, found.slots.tolist())
+
+    async def summaries_by_id(self, job_ids: Sequence[str]) -> list[JobSummary]:
+        """Those jobs of these ids that there are."""
+        async with self._database.reading() as connection:
+            return await self._summaries(connection, jobs.c.job_id, [clean(job_id) for job_id in job_ids])
+
+    @staticmethod
+    async def _summaries(connection: AsyncConnection, key: Column[Any], wanted: Sequence[Any]) -> list[JobSummary]:
+        found: list[JobSummary] = []
+        query = select(jobs.c.job_id, jobs.c.status, jobs.c.state, jobs.c.deployment_id)
+        for start in range(0, len(wanted), IN_LIST):
+            rows = await connection.execute(query.where(key.in_(wanted[start : start + IN_LIST])))
+            found += [JobSummary(*row) for row in rows.all()]
+        return found
+
+    async def _find(self, connection: AsyncConnection, conditions: Sequence[Condition], page: Page) -> Found:
+        known: dict[Plain, Slots] = {}
+        for condition in conditions:
+            plain = condition.condition if isinstance(condition, Not) else condition
+            if isinstance(plain, Logged):
+                raise NotImplementedError
+            if isinstance(plain, IdStarts):
+                known[plain] = await self._slots_by_id(connection, plain.prefix)
+            elif isinstance(plain, Contains) and plain.or_id and len(plain.text) >= ID_PREFIX_LEAST:
+                known[plain] = await self._slots_by_id(connection, plain.text)
+        found = await self._search.find(conditions, page, known)
+        cut = any(len(slots) >= BY_ID_LIMIT for slots in known.values())
+        return replace(found, exact=False) if cut else found
 
     def everything(self) -> Counts:
         """The counts over all jobs."""
