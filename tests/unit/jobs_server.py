@@ -144,9 +144,8 @@ class JobsServer:
     def _logs(self, request: httpx.Request, job_id: str) -> httpx.Response:
         asked = request.url.params
         limit = int(asked.get("limit", 1000))
-        found = [
-            line for line in self.lines[job_id] if line["timestamp"] >= asked.get("since", "").replace("+00:00", "Z")
-        ]
+        since = datetime.fromisoformat(asked.get("since", START.isoformat()))
+        found = [line for line in self.lines[job_id] if datetime.fromisoformat(line["timestamp"]) >= since]
         more: Body = {}
         if self.additive:
             found = [line for line in found if line["seq"] > int(asked.get("after", 0))]

@@ -101,7 +101,8 @@ def delete_jobs(
         if not sys.stdin.isatty():
             raise Refusal("Deleting asks whether you are sure, and nobody is there to answer: pass --yes.")
         what = f"job {plain(jobs[0])}" if len(jobs) == 1 else f"{len(jobs)} jobs"
-        if not typer.confirm(f"Remove {what} for good?", err=True):
+        typer.echo(f"Remove {what} for good? [y/N] ", nl=False, err=True)
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
             raise Refusal("Nothing was deleted.")
     _each(jobs, url, json=json, act=lambda client, job_id: client.delete(job_id).message)
 

@@ -66,7 +66,6 @@ def jobs_table(jobs: "Sequence[Job]", *, now: datetime) -> "Table":
         column.no_wrap = True
     table.columns[1].max_width = 16
     table.columns[2].max_width = 10
-    table.columns[-1].ratio, table.columns[-1].no_wrap = 1, True
     shown = short_ids([job.job_id for job in jobs])
     for job in jobs:
         table.add_row(
@@ -76,7 +75,8 @@ def jobs_table(jobs: "Sequence[Job]", *, now: datetime) -> "Table":
             bar(job.progress),
             lasting(job.age(now=now)),
             lasting(job.duration(now=now)),
-            Text(plain(job.message or job.name or "")),
+            # Only a column that may wrap gives way to the others; this text is cut instead.
+            Text(plain(job.message or job.name or ""), no_wrap=True, overflow="ellipsis"),
         )
     return table
 

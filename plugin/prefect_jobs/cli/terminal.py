@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import unicodedata
-from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -34,8 +33,9 @@ def console(*, error: bool = False) -> "Console":
     from rich.console import Console
 
     stream = sys.stderr if error else sys.stdout
-    if isinstance(stream, TextIOWrapper):
-        stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows question marks, not a traceback
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")  # a terminal without UTF-8 shows question marks, not a traceback
     coloured = stream.isatty() and not os.environ.get("NO_COLOR")
     return Console(
         file=stream,
