@@ -30,6 +30,19 @@ class Runs:
     def move(self, run_id: str, state: State[Any], *, force: bool = False) -> None:
         self._client.set_flow_run_state(UUID(run_id), state, force=force)
 
+    def deployment(self) -> str:
+        """A deployment of the flow that no worker serves; its id."""
+        flow_id = self._client.create_flow(contract_flow)
+        return str(self._client.create_deployment(flow_id=flow_id, name="nobody", paused=True))
+
+    def of_deployment(self, state: State[Any] | None = None) -> str:
+        """A run that can be retried; nobody picks it up."""
+        made = self._client.create_flow_run_from_deployment(UUID(self.deployment()), state=state or Pending())
+        return str(made.id)
+
+    def states(self, run_id: str) -> list[State[Any]]:
+        return self._client.read_flow_run_states(UUID(run_id))
+
     def started(self) -> str:
         run_id = self.new()
         self.move(run_id, Running())

@@ -2,12 +2,12 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import httpx
 import pytest
 from prefect.states import Completed, Running, Scheduled
 
+from tests.contract.jobs import job
 from tests.contract.runs import Runs
 from tests.stack import eventually
 
@@ -30,17 +30,6 @@ JOB_FIELDS = {
     "prefect_url",
 }
 JOB_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}\+00:00")
-
-
-def job(api: httpx.Client, job_id: str, **expected: Any) -> dict[str, Any]:
-    """The job, once it shows what is expected."""
-
-    def right() -> dict[str, Any] | None:
-        answer = api.get(f"/api/jobs/{job_id}")
-        found: dict[str, Any] = answer.json() if answer.status_code == 200 else {}
-        return found if found and all(found[name] == value for name, value in expected.items()) else None
-
-    return eventually(right, what=f"job {job_id} shows {expected}")
 
 
 def test_a_job_has_exactly_the_documented_fields_and_null_is_written(api: httpx.Client, runs: Runs) -> None:
