@@ -11,6 +11,7 @@ from uuid import uuid4
 from prefect_jobs.gateway import GatewayError, PrefectUnavailable
 from prefect_jobs.job_actions import ActionRefused, JobActions, JobUnknown, Verb, refusal
 from prefect_jobs.job_states import CANCELLED_STATES
+from prefect_jobs.jobs import Job
 from prefect_jobs.store.bulk import BulkItem, BulkStore, Operation, Outcome
 from prefect_jobs.store.index import JobIndex, JobSummary
 
@@ -111,7 +112,7 @@ class BulkRunner:
             return ("done", None) if done else ("refused", UNKNOWN)
         except ActionRefused as error:
             # Begun before, and no outcome kept: the adapter died in between, maybe after it was done.
-            if item.begun and is_done(operation.action, error):
+            if item.begun and is_done(operation.action, error.job, operation.started_at or operation.created_at):
                 return "done", None
             return "refused", error.reason
         except PrefectUnavailable:
@@ -121,8 +122,11 @@ class BulkRunner:
         return "done", None
 
 
-def is_done(action: str, error: ActionRefused) -> bool:
-    """Whether a refusal shows that the job already is where the action would bring it."""
+def is_done(action: str, job: Job, since: datetime) -> bool:
+    """Whether a job that refuses an action got, after this time, where the action would bring it."""
     if action in ("cancel", "abort"):
-        return error.job.state in CANCELLED_STATES
-    return action == "retry" and not error.job.ended and error.job.attempt > 0
+        return job.state in CANCELLED_STATES and job.completed_at is not None and job.completed_at >= since
+    if action == "retry":
+        began = job.started_at is not None and job.started_at >= since
+        return not job.ended and (job.state == "awaiting_retry" or began)
+    return False
