@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from prefect_jobs import __version__
 from prefect_jobs.api import (
+    bulk,
     changes,
     detail,
     exports,
@@ -88,6 +89,7 @@ def create_app(
         session,
         changes,
         search,
+        bulk,
         timeline,
         starting,
         jobs,

@@ -88,8 +88,8 @@ class SearchFilter(BaseModel):
     min_duration: float | None = Field(default=None, ge=0, le=LONGEST, description="Seconds from start to end.")
     max_duration: float | None = Field(default=None, ge=0, le=LONGEST, description="Seconds from start to end.")
 
-    def conditions(self, *, now: datetime) -> list[Condition]:
-        """The same as conditions.
+    def conditions(self, *, now: datetime, within: str = "query") -> list[Condition]:
+        """The same as conditions; ``within`` is the part of the request that the filter stood in.
 
         Raises:
             RequestValidationError: ``q`` cannot be read.
@@ -109,7 +109,7 @@ class SearchFilter(BaseModel):
             return found + parse_search(self.q or "", now=now)
         except SearchError as error:
             raise RequestValidationError(
-                [{"type": "search", "loc": ("query", "q"), "msg": str(error), "input": self.q}]
+                [{"type": "search", "loc": (*within.split("."), "q"), "msg": str(error), "input": self.q}]
             ) from error
 
 
