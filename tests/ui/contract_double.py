@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Response, WebSocket, WebSocketDisconnect
-from fastapi.responses import StreamingResponse
+from fastapi import FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse, StreamingResponse
 
 Job = dict[str, Any]
 
@@ -41,6 +41,11 @@ class ContractDouble:
     refuse_logs: bool = False
     log_sockets: dict[str, list[WebSocket]] = field(default_factory=lambda: defaultdict(list[WebSocket]))
     asked_logs: list[str] = field(default_factory=list[str])
+    keys: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    """Names and roles by API key; with none, nobody signs in."""
+    sessions: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    asked_as: list[str] = field(default_factory=list[str])
+    """Who asked for something, by name, in order."""
 
     def put(self, job: Job) -> None:
         """Store a job's newest state and tell the feed."""
@@ -102,6 +107,11 @@ class ContractDouble:
             for socket in tuple(sockets):
                 await socket.close(1012)
 
+    def end_sessions(self) -> None:
+        """End every session, and the streams it opened, as an API does whose sessions expire."""
+        self.sessions.clear()
+        self.end_streams()
+
     def end_streams(self) -> None:
         """End every reader's feed, as a stopping server does."""
         for reader in self.readers:
@@ -110,6 +120,10 @@ class ContractDouble:
     def app(self) -> FastAPI:
         """The routes of the contract that the page asks."""
         app = FastAPI()
+        app.middleware("http")(self._ask_who)
+        app.add_api_route("/api/session", self._sign_in, methods=["POST"])
+        app.add_api_route("/api/session", self._sign_out, methods=["DELETE"], status_code=204)
+        app.add_api_route("/api/session", self._who)
         app.add_api_route("/api/jobs", self._list)
         app.add_api_route("/api/jobs/changes", self._changes)
         app.add_api_route("/api/jobs/{job_id}", self._job)
@@ -117,6 +131,35 @@ class ContractDouble:
         app.add_api_route("/api/exports/{name}", self._export)
         app.add_api_websocket_route("/ws/jobs/{job_id}/logs", self._follow)
         return app
+
+    async def _ask_who(self, request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
+        path = request.url.path
+        if self.keys and "/api/" in path and not (path.endswith("/session") and request.method != "GET"):
+            who = self.sessions.get(request.cookies.get("prefect_jobs_session", ""))
+            if who is None:
+                return JSONResponse({"detail": "API key required."}, 401)
+            self.asked_as.append(who[0])
+        return await answer(request)
+
+    async def _who(self, request: Request) -> dict[str, Any]:
+        if not self.keys:
+            return {"name": None, "role": "admin", "sign_in": False}
+        name, role = self.sessions[request.cookies["prefect_jobs_session"]]
+        return {"name": name, "role": role, "sign_in": True}
+
+    async def _sign_in(self, body: dict[str, str], response: Response) -> dict[str, Any]:
+        if body["api_key"] == "too-often":
+            raise HTTPException(429, headers={"Retry-After": "42"})
+        if body["api_key"] not in self.keys:
+            raise HTTPException(401, "Invalid API key")
+        token = f"session-{len(self.sessions) + 1}-of-{body['api_key']}"
+        self.sessions[token] = self.keys[body["api_key"]]
+        response.set_cookie("prefect_jobs_session", token, httponly=True, samesite="strict")
+        return {}
+
+    async def _sign_out(self, request: Request, response: Response) -> None:
+        self.sessions.pop(request.cookies.get("prefect_jobs_session", ""), None)
+        response.delete_cookie("prefect_jobs_session", httponly=True, samesite="strict")
 
     def _tell(self, text: str) -> None:
         for reader in self.readers:

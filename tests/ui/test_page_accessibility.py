@@ -27,7 +27,7 @@ def _fill(site: Site) -> None:
             site.double.store_lines(job_id, f"a line of {level}, {'long ' * 40}", level=level)
 
 
-async def _assert_accessible(page: Page) -> None:
+async def assert_accessible(page: Page) -> None:
     # Colours that fade in are not yet what they will be.
     await page.add_style_tag(content="*, *::before { animation: none !important; transition: none !important; }")
     axe: Any = Axe()
@@ -52,13 +52,13 @@ async def test_list_details_and_notice(site: Site, open_page: OpenPage, scheme: 
     await expect(page.get_by_test_id("job-item-job-1")).to_be_visible()
     site.double.say_status(prefect="down", behind_seconds=90.0)
     await expect(page.get_by_test_id("feed-notice")).to_be_visible()
-    await _assert_accessible(page)
+    await assert_accessible(page)
 
     for job_id in site.double.jobs:
         page = await open_page(f"{site.url}/jobs?job={job_id}", color_scheme=scheme, viewport=viewport)
         await expect(page.get_by_test_id("logs-count")).to_have_text("4 logs")
         await page.get_by_role("button", name="Filter by log level").click()
-        await _assert_accessible(page)
+        await assert_accessible(page)
         await page.close()
 
 
@@ -67,12 +67,12 @@ async def test_list_details_and_notice(site: Site, open_page: OpenPage, scheme: 
 async def test_empty_missing_and_failed(site: Site, open_page: OpenPage, scheme: str, viewport: ViewportSize) -> None:
     page = await open_page(f"{site.url}/jobs", color_scheme=scheme, viewport=viewport)
     await expect(page.get_by_test_id("jobs-empty-state")).to_be_visible()
-    await _assert_accessible(page)
+    await assert_accessible(page)
 
     site.double.put(job("one"))
     missing = await open_page(f"{site.url}/jobs?job=nobody", color_scheme=scheme, viewport=viewport)
     await expect(missing.get_by_role("heading", name="Job Not Found")).to_be_visible()
-    await _assert_accessible(missing)
+    await assert_accessible(missing)
 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
@@ -82,4 +82,4 @@ async def test_a_failed_load(site: Site, open_page: OpenPage, scheme: str) -> No
     await page.get_by_role("button", name="Refresh jobs").click()
     await expect(page.get_by_role("heading", name="Error Loading Jobs")).to_be_visible()
 
-    await _assert_accessible(page)
+    await assert_accessible(page)

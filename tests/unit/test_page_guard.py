@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from prefect_jobs_ui.adapter import Adapter, Viewer
 from prefect_jobs_ui.guard import PageGuard
+from prefect_jobs_ui.hub import Hub
+from prefect_jobs_ui.viewers import Viewers, Visit
+
+
+class AnybodyMayLook(Viewers):
+    async def visit(self, token: str | None) -> Visit:
+        return Visit(Viewer(), Hub(Adapter.at("http://api")))
 
 
 async def opens(path: str = "/jobs/ws", *, root_path: str = "", **headers: str) -> bool:
@@ -22,7 +30,14 @@ async def opens(path: str = "/jobs/ws", *, root_path: str = "", **headers: str) 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    guard = PageGuard(app, path="/jobs", components="/components/x/", allowed_origins=["https://ops.example.org/"])
+    guard = PageGuard(
+        app,
+        path="/jobs",
+        components="/components/x/",
+        viewers=AnybodyMayLook(Adapter.at("http://api")),
+        sign_in_form=str,
+        allowed_origins=["https://ops.example.org/"],
+    )
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     await guard({"type": "websocket", "path": path, "root_path": root_path, "headers": raw}, receive, send)
     assert passed or sent == [{"type": "websocket.close", "code": 1008}]

@@ -70,6 +70,9 @@ class Tab:
     def on_health(self) -> None:
         self._tell("health")
 
+    def on_signed_out(self) -> None:
+        self._tell("signed out")
+
     async def hear(self, word: str) -> None:
         async with asyncio.timeout(5):
             while word not in self.told:

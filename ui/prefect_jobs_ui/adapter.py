@@ -2,6 +2,7 @@
 
 AdapterError
 ├── AdapterUnavailable   nobody answered, or the answer was no contract answer
+├── SignedOut            the API asks for a session, and this one is over or none
 └── JobMissing           the API answered that there is no such job
 """
 
@@ -19,6 +20,9 @@ from prefect_jobs_ui.event_stream import read_events
 
 # The feed says `status` every 15 s: twice that without a word means that the connection is dead.
 FEED_SILENCE_SECONDS = 35.0
+# Who looks at the page is asked with each page: an API that hangs must not keep the page from saying so.
+WHO_SECONDS = 3.0
+SESSION_COOKIE = "prefect_jobs_session"
 
 
 class AdapterError(Exception):
@@ -29,8 +33,21 @@ class AdapterUnavailable(AdapterError):
     """The jobs API cannot be reached."""
 
 
+class SignedOut(AdapterError):
+    """Nobody is signed in, or no longer."""
+
+
 class JobMissing(AdapterError):
     """No job found with this ID."""
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """Who looks at the page. `token` is his session at the API; None where nobody signs in."""
+
+    name: str | None = None
+    role: str = ""
+    token: str | None = None
 
 
 class JobResponse(TypedDict, total=False):
@@ -68,10 +85,19 @@ class FeedEvent:
 
 
 class Adapter:
-    """The jobs API at one address. Every method raises `AdapterUnavailable` when it does not answer as agreed."""
+    """The jobs API at one address, as one viewer may use it: with his session, and never with one of the page's own.
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    Every method raises `AdapterUnavailable` when the API does not answer as agreed, and `SignedOut` when it asks who
+    this is.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, token: str | None = None) -> None:
         self._client = client
+        self._headers = {} if token is None else {"Cookie": f"{SESSION_COOKIE}={token}"}
+
+    def acting_for(self, token: str | None) -> Adapter:
+        """The same API with this viewer's session. It shares the connections, and is not closed by itself."""
+        return Adapter(self._client, token)
 
     @classmethod
     def at(cls, api_url: str) -> Self:
@@ -82,6 +108,15 @@ class Adapter:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.aclose()
+
+    async def viewer(self, token: str | None) -> Viewer:
+        """Who has this session; one without a name where nobody signs in, or the API knows no sessions."""
+        asking = self.acting_for(token)
+        try:
+            body = await asking._get("/api/session", {}, WHO_SECONDS)
+        except JobMissing:  # a server of the bare contract
+            return Viewer()
+        return Viewer(body.get("name"), str(body.get("role")), token) if body.get("sign_in") else Viewer()
 
     async def list_jobs(self, *, limit: int, offset: int = 0) -> JobsPage:
         """Read `limit` jobs from `offset` on, newest first."""
@@ -100,7 +135,11 @@ class Adapter:
         params = {} if after is None else {"after": after}
         timeout = httpx.Timeout(15.0, read=FEED_SILENCE_SECONDS)
         try:
-            async with self._client.stream("GET", "/api/jobs/changes", params=params, timeout=timeout) as response:
+            async with self._client.stream(
+                "GET", "/api/jobs/changes", params=params, timeout=timeout, headers=self._headers
+            ) as response:
+                if response.status_code == 401:
+                    raise SignedOut("Nobody is signed in.")
                 if not response.is_success:
                     raise AdapterUnavailable(f"The change feed answered {response.status_code}.")
                 async for event in read_events(response.aiter_lines()):
@@ -109,9 +148,11 @@ class Adapter:
         except (httpx.HTTPError, ValueError) as error:
             raise AdapterUnavailable(_reason(error)) from error
 
-    async def _get(self, path: str, params: dict[str, int]) -> dict[str, Any]:
+    async def _get(self, path: str, params: dict[str, int], timeout: float = 15.0) -> dict[str, Any]:
         try:
-            response = await self._client.get(path, params=params)
+            response = await self._client.get(path, params=params, headers=self._headers, timeout=timeout)
+            if response.status_code == 401:
+                raise SignedOut("Nobody is signed in.")
             if response.status_code == 404:
                 raise JobMissing(path)
             if not response.is_success:

@@ -46,6 +46,8 @@ class Toolbar(_Drawn):
     total = param.Integer(default=None, allow_None=True)
     refreshing = param.Boolean(default=False)
     notice = param.String(default="")
+    who = param.String(default="", doc="Who is signed in; empty where nobody signs in.")
+    signed_out = param.Boolean(default=False)
 
     _esm = "js/toolbar.js"
 

@@ -3,16 +3,23 @@
 Three holes: bokeh-fastapi never calls its own origin check, so any site a user visits could open the page's socket;
 Panel's component route imports whichever module its URL names; and browsers keep the bundle without asking again, so
 that an upgrade would draw new data with old code. The answers also carry a policy that keeps the browser on this host.
+
+And it is the page's door: where the API asks for a session, who has none gets the form to sign in, and no socket.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
+from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from prefect_jobs_ui.adapter import SESSION_COOKIE, SignedOut
+from prefect_jobs_ui.viewers import VISIT, Viewers
 
 # Bokeh starts its document from inline scripts and installs inline styles; Panel imports components through blob URLs.
 CONTENT_SECURITY_POLICY = (
@@ -21,11 +28,34 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-class PageGuard:
-    """ASGI middleware in front of the page's own routes; everything else passes untouched."""
+PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
 
-    def __init__(self, app: ASGIApp, *, path: str, components: str, allowed_origins: Sequence[str] = ()) -> None:
+
+class PageGuard:
+    """ASGI middleware in front of the page's own routes; everything else passes untouched.
+
+    `sign_in_form` draws the form; it is told whether the visitor had a session, which must be over then.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        path: str,
+        components: str,
+        viewers: Viewers,
+        sign_in_form: Callable[[bool], str],
+        allowed_origins: Sequence[str] = (),
+    ) -> None:
         self._app = app
+        self._viewers = viewers
+        self._form = sign_in_form
+        self._open = (f"{path}/assets/", f"{path}/alive")
         self._page = path
         self._socket = f"{path}/ws"
         self._components = components
@@ -43,15 +73,27 @@ class PageGuard:
             else:
                 await PlainTextResponse("Not Found", status_code=404)(scope, receive, send)
         elif scope["type"] == "http" and path == self._page:
-            headers = {
-                "Cache-Control": "no-store",
-                "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-                "Referrer-Policy": "same-origin",
-                "X-Content-Type-Options": "nosniff",
-            }
-            await self._app(scope, receive, _with_headers(send, headers))
+            await self._visit(scope, receive, _with_headers(send, PAGE_HEADERS))
+        elif path.startswith(f"{self._page}/") and not path.startswith(self._open):
+            await self._visit(scope, receive, send)
         else:
             await self._app(scope, receive, send)
+
+    async def _visit(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a viewer in; the document that is made for him reads from `VISIT` who he is."""
+        token = _session_token(Headers(scope=scope))
+        try:
+            visit = await self._viewers.visit(token)
+        except SignedOut:
+            if scope["type"] == "websocket":
+                await receive()
+                await send({"type": "websocket.close", "code": 1008})
+            else:
+                form = self._form(token is not None)
+                await HTMLResponse(form, 401)(scope, receive, _with_headers(send, PAGE_HEADERS))
+            return
+        VISIT.set(visit)
+        await self._app(scope, receive, send)
 
     def _may_open(self, headers: Headers) -> bool:
         origin = headers.get("origin")
@@ -59,6 +101,14 @@ class PageGuard:
             return True
         host = headers.get("host", "").lower()
         return origin.lower() in self._origins or (bool(host) and urlsplit(origin).netloc.lower() == host)
+
+
+def _session_token(headers: Headers) -> str | None:
+    cookies: SimpleCookie = SimpleCookie()
+    for item in ";".join(headers.getlist("cookie")).split(";"):
+        with contextlib.suppress(CookieError):  # of another application on this host
+            cookies.load(item)
+    return cookies[SESSION_COOKIE].value if SESSION_COOKIE in cookies else None
 
 
 def _route_path(scope: Scope) -> str:

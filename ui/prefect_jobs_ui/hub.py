@@ -1,6 +1,7 @@
 """Every open tab wants to know every change, but the jobs API should be asked once, not once per tab.
 
-The hub is the one reader of the change feed in this process. It keeps the newest jobs and the total in memory, so that
+The hub is the one reader of the change feed for all tabs of one viewer, which is everybody where nobody signs in. It
+keeps the newest jobs and the total in memory, so that
 a new tab is drawn without a request, and tells each tab what changed. It starts before the API answers, survives its
 restarts and resumes by version.
 """
@@ -14,7 +15,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from prefect_jobs_ui.adapter import Adapter, AdapterError, AdapterUnavailable, FeedEvent, JobResponse
+from prefect_jobs_ui.adapter import Adapter, AdapterError, AdapterUnavailable, FeedEvent, JobResponse, SignedOut
 from prefect_jobs_ui.cards import JobCard, card_of
 from prefect_jobs_ui.feed_health import FeedHealth, health_of
 from prefect_jobs_ui.job_window import JobWindow
@@ -63,6 +64,10 @@ class Listener(Protocol):
         """`hub.health` is new."""
         ...
 
+    def on_signed_out(self) -> None:
+        """The viewer's session is over: nothing more will be told."""
+        ...
+
 
 class Hub:
     """The shared knowledge of all tabs. `page` is None until the list was read once; `failure` says why."""
@@ -76,6 +81,9 @@ class Hub:
         self._version: int | None = None
         self._listeners: set[Listener] = set()
         self._recount_wanted = asyncio.Event()
+        self._known = asyncio.Event()
+        self.over = asyncio.Event()
+        """Set when the API tells this viewer nothing any more."""
 
     @property
     def page(self) -> FirstPage | None:
@@ -95,6 +103,12 @@ class Hub:
         """Tell `listener` nothing more."""
         self._listeners.discard(listener)
 
+    async def known(self, *, within: float) -> None:
+        """Wait until the first page is read, or could not be, at most so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                await self._known.wait()
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """Follow the feed while the block runs."""
@@ -110,6 +124,8 @@ class Hub:
         """Read the newest jobs again and tell every tab. A failure keeps what was known."""
         try:
             page = await self.adapter.list_jobs(limit=FIRST_PAGE)
+        except SignedOut:
+            return self._end()
         except AdapterError as error:
             self.failure = str(error)
             self._recount_wanted.set()  # which tries again
@@ -117,16 +133,27 @@ class Hub:
             self.failure = None
             self._window = JobWindow((card_of(job) for job in page.jobs), FIRST_PAGE)
             self._total = page.total
+        self._known.set()
         for listener in tuple(self._listeners):
             listener.on_first_page()
 
+    def _end(self) -> None:
+        if not self.over.is_set():
+            self._window = None
+            self.over.set()
+            self._known.set()
+            for listener in tuple(self._listeners):
+                listener.on_signed_out()
+
     async def _follow(self) -> None:
         failures = 0
-        while True:
+        while not self.over.is_set():
             try:
                 async for event in self.adapter.changes(self._version):
                     failures = 0
                     await self._take(event)
+            except SignedOut:
+                return self._end()
             except AdapterUnavailable as error:
                 logger.debug("The change feed is away: %s", error)
             except Exception:  # one event that nobody foresaw must not stop the feed of every tab

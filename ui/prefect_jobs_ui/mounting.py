@@ -24,13 +24,14 @@ from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup
 from panel.io.fastapi import add_applications  # pyright: ignore[reportUnknownVariableType]  # its types are partial
+from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from prefect_jobs_ui.adapter import Adapter
 from prefect_jobs_ui.first_rows import count_text, first_row, phase_of
 from prefect_jobs_ui.guard import PageGuard
-from prefect_jobs_ui.hub import Hub
-from prefect_jobs_ui.session import PageSession
+from prefect_jobs_ui.session import PageSession, who
+from prefect_jobs_ui.viewers import VISIT, Viewers, Visit
 
 _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
@@ -45,8 +46,8 @@ _templates = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescap
 class MountedPage:
     """A page that was added to an application, for whoever counts what it holds."""
 
-    def __init__(self, hub: Hub, bokeh: BokehFastAPI) -> None:
-        self._hub = hub
+    def __init__(self, viewers: Viewers, bokeh: BokehFastAPI) -> None:
+        self._viewers = viewers
         self._bokeh = bokeh
 
     @property
@@ -59,7 +60,7 @@ class MountedPage:
     @property
     def tabs(self) -> int:
         """How many tabs are told of changes."""
-        return self._hub.tabs
+        return self._viewers.tabs
 
 
 def mount(app: FastAPI, *, api_url: str, path: str, allowed_origins: Sequence[str]) -> MountedPage:
@@ -67,13 +68,14 @@ def mount(app: FastAPI, *, api_url: str, path: str, allowed_origins: Sequence[st
     path = "/" + path.strip("/")
     if "/" in path[1:] or path == "/":
         raise ValueError(f"The page's path is one segment, such as `/jobs`; got {path!r}.")
-    hub = Hub(Adapter.at(api_url))
+    adapter = Adapter.at(api_url)
+    viewers = Viewers(adapter)
     _release_closed_tabs()
     before = list(app.routes)
     app.mount(f"{path}/assets", StaticFiles(directory=_STATIC), name="jobs-page-assets")
     app.add_api_route(f"{path}/alive", _alive, methods=["GET"])
     bokeh = add_applications(
-        cast(Any, {path: lambda: _open_session(hub, path)}),
+        cast(Any, {path: lambda: _open_session(path)}),
         app=app,
         title="Jobs",
         location=False,
@@ -84,15 +86,24 @@ def mount(app: FastAPI, *, api_url: str, path: str, allowed_origins: Sequence[st
     )
     bokeh.resources = _resources
     _hide([route for route in app.routes if route not in before])
-    app.add_middleware(
-        PageGuard, path=path, components="/components/prefect_jobs_ui.components/", allowed_origins=allowed_origins
+    # Innermost: what the application demands of every request, it demands of the page's too.
+    app.user_middleware.append(
+        Middleware(
+            PageGuard,
+            path=path,
+            components="/components/prefect_jobs_ui.components/",
+            viewers=viewers,
+            sign_in_form=lambda expired: _sign_in_form(path, expired=expired),
+            allowed_origins=allowed_origins,
+        )
     )
-    _follow_while_serving(app, hub)
-    return MountedPage(hub, bokeh)
+    _follow_while_serving(app, adapter, viewers)
+    return MountedPage(viewers, bokeh)
 
 
-def _open_session(hub: Hub, path: str) -> None:
-    session = PageSession(hub)
+def _open_session(path: str) -> None:
+    visit = VISIT.get()
+    session = PageSession(visit.hub, visit.viewer)
     document: Any = panel.state.curdoc
     config: Any = panel.config
     # Panel counts `../` from the path as it arrived, prefix included; the page's statics are always its neighbours.
@@ -109,19 +120,32 @@ def _open_session(hub: Hub, path: str) -> None:
     document.config.reconnect_session = False
     document.config.notify_connection_status = False
     document.template = _templates.get_template("page.html")
-    document.template_variables.update(_first_paint(hub, path, panel.state.session_args))
+    document.template_variables.update(_first_paint(visit, path, panel.state.session_args))
 
 
-def _first_paint(hub: Hub, path: str, arguments: dict[str, list[bytes]]) -> dict[str, Any]:
-    page = hub.page
-    now = datetime.now(UTC)
+def _frame(path: str) -> dict[str, Any]:
+    """What the head of every page of ours needs."""
     style = (_STATIC / "page.css").read_bytes()
-    selected = arguments.get("job", [b""])[0].decode(errors="replace")
     return {
         # Relative to the page's own address, so that any prefix in front of it holds for these too.
         "assets": f"{path.rsplit('/', 1)[-1]}/assets",
         "style_version": hashlib.sha256(style).hexdigest()[:12],
         "sprite": Markup((_STATIC / "sprite.svg").read_text(encoding="utf-8")),  # our own file
+    }
+
+
+def _sign_in_form(path: str, *, expired: bool) -> str:
+    return _templates.get_template("sign_in.html").render(**_frame(path), expired=expired)
+
+
+def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> dict[str, Any]:
+    hub = visit.hub
+    page = hub.page
+    now = datetime.now(UTC)
+    selected = arguments.get("job", [b""])[0].decode(errors="replace")
+    return {
+        **_frame(path),
+        "who": who(visit.viewer),
         "phase": phase_of(page, hub.failure),
         "failure": hub.failure,
         "count": count_text(None if page is None else page.total),
@@ -151,14 +175,14 @@ def _hide(routes: list[BaseRoute]) -> None:
             route.include_in_schema = False  # pyright: ignore[reportAttributeAccessIssue]  # not on the base class
 
 
-def _follow_while_serving(app: FastAPI, hub: Hub) -> None:
+def _follow_while_serving(app: FastAPI, adapter: Adapter, viewers: Viewers) -> None:
     inner = app.router.lifespan_context
 
     @contextlib.asynccontextmanager
     async def lifespan(served: Any) -> AsyncGenerator[Any]:
-        async with inner(served) as state, hub.running():
+        async with inner(served) as state, viewers.serving():
             yield state
-        await hub.adapter.aclose()
+        await adapter.aclose()
 
     app.router.lifespan_context = lifespan
 

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, cast
 
-from prefect_jobs_ui.adapter import AdapterError, AdapterUnavailable, JobMissing, JobResponse
+from prefect_jobs_ui.adapter import AdapterError, JobMissing, JobResponse, SignedOut, Viewer
 from prefect_jobs_ui.cards import JobCard, card_of
 from prefect_jobs_ui.components import JobDetail, JobList, Toolbar
 from prefect_jobs_ui.feed_health import notice
@@ -21,15 +21,20 @@ LONGEST_JOB_ID = 200
 ENDED = frozenset({"completed", "failed"})
 
 
+def who(viewer: Viewer) -> str:
+    """The viewer as the header names him; empty where nobody signs in, and nobody can sign out."""
+    return "" if viewer.token is None else f"{viewer.name} ({viewer.role})"
+
+
 class PageSession:
     """The state of one tab. Lives from the page's request until its socket is gone."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, viewer: Viewer | None = None) -> None:
         self._hub = hub
         self._window: JobWindow | None = None
         self._selected: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self.toolbar = Toolbar(on_message=self._on_message)
+        self.toolbar = Toolbar(on_message=self._on_message, who=who(viewer or Viewer()))
         self.list = JobList(on_message=self._on_message)
         self.detail = JobDetail(on_message=self._on_message)
         self._show_counts()
@@ -75,6 +80,10 @@ class PageSession:
         """Show or hide the notice about the feed."""
         self._show_counts()
 
+    def on_signed_out(self) -> None:
+        """Let the browser ask for the page again: it gets the form to sign in."""
+        self.toolbar.signed_out = True
+
     # What the browser asks.
 
     def _on_message(self, message: object) -> None:
@@ -84,6 +93,8 @@ class PageSession:
         match said.get("kind"):
             case "ready":
                 self._hub.join(self)
+                if self._hub.over.is_set():  # while the page was on its way
+                    self.on_signed_out()
                 self._send_window()
             case "refresh" if not self.toolbar.refreshing:
                 self._spawn(self._refresh())
@@ -109,7 +120,10 @@ class PageSession:
             job = await self._hub.adapter.job(job_id)
         except JobMissing:
             found: dict[str, Any] = {"phase": "missing", "job": None}
-        except AdapterUnavailable as error:
+        except SignedOut:
+            self.on_signed_out()
+            return
+        except AdapterError as error:
             found = {"phase": "failed", "job": None, "failure": str(error)}
         else:
             found = {"phase": "ready", "job": dict(job)}

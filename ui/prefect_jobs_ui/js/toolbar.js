@@ -41,13 +41,27 @@ function ThemeButton() {
   </button>`
 }
 
+function SignOutButton({who}) {
+  const [leaving, setLeaving] = useState(false)
+  const signOut = async () => {
+    setLeaving(true)
+    try { await fetch(new URL("api/session", document.baseURI), {method: "DELETE"}) } catch { /* the page asks again */ }
+    location.reload()
+  }
+  return html`<button type="button" class="button icon-button" aria-label="Sign out" title="Signed in as ${who}. Click to sign out." disabled=${leaving} onClick=${signOut}>
+    <${Icon} name="sign-out" />
+  </button>`
+}
+
 function Toolbar({model}) {
-  const {total, refreshing, notice} = useModel(model, ["total", "refreshing", "notice"])
+  const {total, refreshing, notice, who, signed_out} = useModel(model, ["total", "refreshing", "notice", "who", "signed_out"])
+  useEffect(() => { if (signed_out) location.reload() }, [signed_out]) // the server answers with the form to sign in
   return html`
     <div class="toolbar">
       <span class="brand"><${Icon} name="briefcase" /></span>
       <div class="title"><h1>Jobs</h1><p>Monitor background jobs and their progress</p></div>
       <span class="count" data-testid="jobs-count">${total === null ? "" : count(total, "job")}</span>
+      ${who && html`<${SignOutButton} who=${who} />`}
       <${ThemeButton} />
       <button type="button" class="button refresh" aria-label="Refresh jobs" disabled=${refreshing} onClick=${() => model.send_msg({kind: "refresh"})}>
         <${Icon} name="refresh" className=${refreshing ? "spin" : ""} /><span class="wide">Refresh</span>
