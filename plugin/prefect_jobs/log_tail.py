@@ -1,58 +1,80 @@
 """Copying a job's log, whole and once, while somebody looks at it.
 
 Prefect's log socket drops lines silently when a burst comes, and has no past. So it only wakes this tail up; the lines
-come from Prefect's log table, page by page from a time a little before the newest line already stored. Lines arrive
-out of order (each process ships its own batch), therefore a deeper look back runs every few seconds, and once a job
-has been over for a while its whole log is read a last time and is settled.
+come from Prefect's log table (``log_copy``). A request waits for that only so long: a log of a million lines answers
+from what is stored, newest lines first, and says that it is not complete while the rest is copied behind its back.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from prefect_jobs.gateway import PAGE, Gateway, GatewayError
+from prefect_jobs.attempts import attempts_of
+from prefect_jobs.gateway import Gateway, GatewayError
 from prefect_jobs.jobs import Job
+from prefect_jobs.log_copy import LogCopier
+from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.store import JobIndex, LogStore
 
 logger = logging.getLogger(__name__)
 
 SETTLE_AFTER = timedelta(seconds=15)
 """So long after its end a job's last lines may still be on their way."""
+READS_PER_SECOND = 40.0
+"""Questions about logs that Prefect is asked at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class TailPace:
-    """How often a watched log is read, in seconds, and how far back."""
+    """How often a watched log is read, and how long a request waits for reading, in seconds."""
 
     poll: float = 1.0
     poll_without_socket: float = 0.3
-    deep_every: float = 5.0
-    overlap: timedelta = timedelta(milliseconds=50)
-    deep_overlap: timedelta = timedelta(seconds=30)
+    prove_every: float = 5.0
+    patience: float = 1.0
+    patience_for_tail: float = 0.05
+    """When lines are stored already, so long a reader of the newest ones waits for still newer ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogReach:
+    """What an answer about a log is worth."""
+
+    complete: bool
+    as_of: datetime | None
+    """When Prefect last held no line that is not stored; None while that was never so."""
 
 
 @dataclass(slots=True)
 class _Tail:
-    """One watched log."""
+    """One log that is watched or copied."""
 
-    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     socket_up: bool = False
-    deep_at: float = 0.0
-    deep_pause: float = 0.0
-    users: int = 0
+    proved_at: float = 0.0
+    prove_pause: float = 0.0
     viewers: int = 0
-    task: asyncio.Task[None] | None = None
+    follower: asyncio.Task[None] | None = None
+    works: dict[str, "_Work"] = field(default_factory=dict[str, "_Work"])
 
     def announce(self) -> None:
         self.news.set()
         self.news = asyncio.Event()
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A reading under way, of which there is one of a kind for each log."""
+
+    began: float
+    task: asyncio.Task[Any]
 
 
 class LogTails:
@@ -65,6 +87,7 @@ class LogTails:
         store: LogStore,
         *,
         pace: TailPace | None = None,
+        budget: ReadBudget | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gateway = gateway
@@ -72,50 +95,191 @@ class LogTails:
         self._store = store
         self._pace = pace or TailPace()
         self._clock = clock
+        self._budget = budget or ReadBudget(READS_PER_SECOND)
+        self._copier = LogCopier(gateway, store, self._budget, clock=clock)
         self._tails: dict[str, _Tail] = {}
 
-    async def catch_up(self, job: Job) -> bool:
-        """Copy every line that Prefect holds of this job now. True when the log is whole for good.
+    async def close(self) -> None:
+        """End all reading; what is stored stays valid."""
+        tasks = [work.task for tail in self._tails.values() for work in tail.works.values()]
+        tasks += [tail.follower for tail in self._tails.values() if tail.follower]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- for a request --------------------------------------------------------------------------------------------
+
+    async def catch_up(self, job: Job, *, newest_first: bool = False) -> LogReach:
+        """Copy what Prefect holds of this job now, as far as that is done soon; the rest goes on by itself.
+
+        Args:
+            job: whose log.
+            newest_first: whether its newest lines are wanted: they are copied before older ones that are missing.
+
+        Raises:
+            GatewayError: Prefect could not be read, and nothing is stored.
+        """
+        began = time.monotonic()
+        book = await self._store.book(job.job_id)
+        if book.settled_for is not None and book.settled_for == job.completed_at:
+            await self._store.note_use(job.job_id, self._clock())
+            return LogReach(complete=True, as_of=book.whole_at)
+        asked_at = self._clock()
+        if newest_first:
+            deadline = began + (self._pace.patience_for_tail if book.lines else self._pace.patience)
+            failure = await self._within(job.job_id, "newest", deadline, lambda: self._newest(job))
+            deadline = min(deadline, time.monotonic() + self._pace.patience_for_tail)
+        else:
+            deadline = began + self._pace.patience
+            failure = None
+        failure = await self._within(job.job_id, "copy", deadline, lambda: self.copy(job, urgent=True)) or failure
+        book = await self._store.book(job.job_id)
+        if failure is not None and book.lines == 0:
+            raise failure
+        await self._store.note_use(job.job_id, self._clock())
+        proved = failure is None and book.whole_at is not None and book.whole_at >= asked_at
+        return LogReach(complete=proved, as_of=book.whole_at)
+
+    async def copy_quietly(self, job: Job) -> bool:
+        """Copy what is missing of a log in the background's share of the budget. True when it is whole.
 
         Raises:
             GatewayError: Prefect could not be read; what is stored stays valid.
         """
-        if job.completed_at is not None and await self._store.settled(job.job_id) == job.completed_at:
-            return True
-        async with self._tail(job.job_id) as tail, tail.reading:
-            settles = job.completed_at is not None and self._clock() - job.completed_at > SETTLE_AFTER
-            await self._read(job.job_id, job.attempt, overlap=None if settles else self._pace.deep_overlap)
-            tail.deep_at = time.monotonic()
-            if settles and job.completed_at is not None:
-                await self._store.settle(job.job_id, job.completed_at)
-        return settles
+        work = self._start(job.job_id, "copy", lambda: self.copy(job, urgent=False, prove=False))
+        return bool(await asyncio.shield(work.task))
+
+    def begin(self, job: Job) -> None:
+        """Copy what is missing of a log, and let nobody wait."""
+        self._start(job.job_id, "copy", lambda: self.copy(job, urgent=False))
+
+    def news_of(self, job_id: str) -> asyncio.Event | None:
+        """What is set at the next news of this log, while lines of it are being copied; None when none are."""
+        tail = self._tails.get(job_id)
+        return tail.news if tail is not None and tail.works else None
+
+    async def _within(
+        self, job_id: str, kind: str, deadline: float, start: Callable[[], Coroutine[Any, Any, Any]]
+    ) -> GatewayError | None:
+        """Let a reading that begins now be done, but wait for it no longer than until the deadline."""
+        asked = time.monotonic()
+        while True:
+            work = self._start(job_id, kind, start)
+            await asyncio.wait([work.task], timeout=max(0.0, deadline - time.monotonic()))
+            if not work.task.done():
+                return None
+            error = None if work.task.cancelled() else work.task.exception()
+            if error is not None and not isinstance(error, GatewayError):
+                raise error
+            # One that was under way before may have passed by what the asker knows of.
+            if work.began >= asked:
+                return error
+
+    def _start(self, job_id: str, kind: str, start: Callable[[], Coroutine[Any, Any, Any]]) -> _Work:
+        tail = self._tails.setdefault(job_id, _Tail())
+        known = tail.works.get(kind)
+        if known is not None and not known.task.done():
+            return known
+        task = asyncio.create_task(start(), name=f"{kind} of the log of {job_id}")
+        work = tail.works[kind] = _Work(time.monotonic(), task)
+        task.add_done_callback(lambda done: self._ended(job_id, kind, done))
+        return work
+
+    def _ended(self, job_id: str, kind: str, task: asyncio.Task[Any]) -> None:
+        tail = self._tails.get(job_id)
+        if tail is not None and (work := tail.works.get(kind)) and work.task is task:
+            del tail.works[kind]
+            self._leave(job_id, tail)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, GatewayError):
+            logger.debug("log of %s: %s", job_id, error)
+        else:
+            logger.error("reading the log of %s failed", job_id, exc_info=error)
+
+    def _leave(self, job_id: str, tail: _Tail) -> None:
+        if not tail.viewers and not tail.works and self._tails.get(job_id) is tail:
+            del self._tails[job_id]
+            tail.announce()
+
+    # -- copying --------------------------------------------------------------------------------------------------
+
+    async def _newest(self, job: Job) -> None:
+        await self._learn_attempts(job)
+        if await self._copier.newest(job.job_id):
+            self._announce(job.job_id)
+        await self._fill(job.job_id)
+
+    async def copy(self, job: Job, *, urgent: bool, prove: bool = True) -> bool:
+        """Copy the new lines of a job. True when every line of Prefect's is stored.
+
+        Args:
+            job: whose log.
+            urgent: whether somebody waits for it.
+            prove: whether to find out that none is missing; an ended job's log is proved and settled in any case.
+
+        Raises:
+            GatewayError: Prefect could not be read; what is stored stays valid.
+        """
+        job_id = job.job_id
+
+        def announce() -> None:
+            self._announce(job_id)
+
+        await self._learn_attempts(job)
+        await self._copier.ahead(job_id, urgent=urgent, announce=announce)
+        if await self._fill(job_id):
+            return False
+        ended_at = None
+        if job.completed_at is not None and self._clock() - job.completed_at > SETTLE_AFTER:
+            ended_at = job.completed_at
+        if ended_at is None and not prove:
+            return False
+        return await self._copier.prove(job_id, ended_at=ended_at, urgent=urgent, announce=announce)
+
+    def _announce(self, job_id: str) -> None:
+        tail = self._tails.get(job_id)
+        if tail is not None:
+            tail.announce()
+
+    async def _fill(self, job_id: str) -> bool:
+        """Have an open gap filled in the background. True when there is one."""
+        if (await self._store.book(job_id)).gap is None:
+            return False
+        self._start(job_id, "gap", lambda: self._copier.fill_gap(job_id, announce=lambda: self._announce(job_id)))
+        return True
+
+    async def _learn_attempts(self, job: Job) -> None:
+        """Know when each attempt began: a line belongs to the one that was under way at its time."""
+        known = (await self._store.book(job.job_id)).attempts
+        if job.attempt > max(1, len(known.starts)):
+            await self._budget.take(urgent=True)
+            attempts = attempts_of(await self._gateway.states(job.job_id), {})
+            await self._store.note_attempts(job.job_id, [attempt.started_at for attempt in attempts])
+
+    # -- for a viewer ---------------------------------------------------------------------------------------------
 
     @asynccontextmanager
     async def watch(self, job_id: str) -> AsyncGenerator["Watch"]:
         """Keep a job's log up to date for as long as the context lasts."""
-        async with self._tail(job_id) as tail:
-            tail.viewers += 1
-            if tail.task is None:
-                tail.task = asyncio.create_task(self._follow(job_id, tail), name=f"log tail of {job_id}")
-            try:
-                yield Watch(tail)
-            finally:
-                tail.viewers -= 1
-                if tail.viewers == 0 and tail.task:
-                    task, tail.task = tail.task, None
-                    task.cancel()
-                    await asyncio.gather(task, return_exceptions=True)
-
-    @asynccontextmanager
-    async def _tail(self, job_id: str) -> AsyncGenerator[_Tail]:
         tail = self._tails.setdefault(job_id, _Tail())
-        tail.users += 1
+        tail.viewers += 1
+        if tail.follower is None:
+            tail.follower = asyncio.create_task(self._follow(job_id, tail), name=f"log tail of {job_id}")
         try:
-            yield tail
+            yield Watch(tail)
         finally:
-            tail.users -= 1
-            if tail.users == 0:
-                self._tails.pop(job_id, None)
+            tail.viewers -= 1
+            if tail.viewers == 0 and tail.follower:
+                task, tail.follower = tail.follower, None
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            self._leave(job_id, tail)
+
+    def is_watched(self, job_id: str) -> bool:
+        """Whether a viewer keeps this log up to date."""
+        tail = self._tails.get(job_id)
+        return tail is not None and tail.viewers > 0
 
     async def _follow(self, job_id: str, tail: _Tail) -> None:
         socket = asyncio.create_task(self._listen(job_id, tail), name=f"log socket of {job_id}")
@@ -140,56 +304,20 @@ class LogTails:
     async def _step(self, job_id: str, tail: _Tail) -> bool:
         """Read once. True when there is nothing more to come."""
         job = await self._index.get(job_id)
-        try:
-            if job is not None and job.ended and self._clock() - (job.completed_at or self._clock()) > SETTLE_AFTER:
-                before = (await self._store.position(job_id)).last_seq
-                settled = await self.catch_up(job)
-                if (await self._store.position(job_id)).last_seq > before:
-                    tail.announce()
-                return settled
-            began = time.monotonic()
-            deep = began - tail.deep_at > tail.deep_pause
-            async with tail.reading:
-                added = await self._read(
-                    job_id,
-                    job.attempt if job else 1,
-                    overlap=self._pace.deep_overlap if deep else self._pace.overlap,
-                    announce=tail.announce,
-                )
-                if deep:
-                    tail.deep_at = time.monotonic()
-                    # A torrent of lines makes the look back long: it may take a tenth of the time.
-                    tail.deep_pause = max(self._pace.deep_every, 10 * (tail.deep_at - began))
-            if added:
-                tail.announce()
-        except GatewayError as error:
-            logger.debug("log of %s: %s", job_id, error)
-        except Exception:
-            # Whatever went wrong with this reading, the viewers wait for the next one.
-            logger.exception("reading the log of %s failed", job_id)
+        if job is None:
+            return False
+        book = await self._store.book(job_id)
+        if job.completed_at is not None and book.settled_for == job.completed_at:
+            return True
+        began = time.monotonic()
+        prove = began - tail.proved_at > tail.prove_pause
+        work = self._start(job_id, "copy", lambda: self.copy(job, urgent=True, prove=prove))
+        await asyncio.wait([work.task])
+        if prove:
+            tail.proved_at = time.monotonic()
+            # Counting a long log takes time: it may take a tenth of Prefect's.
+            tail.prove_pause = max(self._pace.prove_every, 10 * (tail.proved_at - began))
         return False
-
-    async def _read(
-        self, job_id: str, attempt: int, *, overlap: timedelta | None, announce: Callable[[], None] | None = None
-    ) -> int:
-        """Copy the lines from ``overlap`` before the newest stored one on (None: from the first). Returns how many."""
-        newest = (await self._store.position(job_id)).newest
-        after = None if newest is None or overlap is None else newest - overlap
-        offset = 0
-        added = 0
-        while True:
-            page = await self._gateway.read_logs(job_id, after=after, offset=offset)
-            new = await self._store.add(job_id, page, attempt=attempt) if page else 0
-            added += new
-            if new and announce:
-                announce()
-            if len(page) < PAGE:
-                return added
-            # By time, not by offset: a late line in front would shift the pages. A page of one single time has no
-            # other way on.
-            last = page[-1].timestamp
-            offset = offset + PAGE if last == after else 0
-            after = last
 
     async def _listen(self, job_id: str, tail: _Tail) -> None:
         """Wake the tail at each line that Prefect announces. Without the socket the tail reads by the clock."""

@@ -60,6 +60,17 @@ class Settings(BaseSettings):
     access_log: bool = Field(
         default=True, description="Whether `prefect-jobs serve` writes a line of JSON for each request."
     )
+    log_reads_per_second: float = Field(
+        default=40.0, gt=0, le=10_000, description="Questions about logs that Prefect is asked at most, a second."
+    )
+    log_days: float = Field(
+        default=30.0, gt=0, le=36_500, description="Days that the copy of an ended job's log is kept unread."
+    )
+    log_lines: int = Field(
+        default=20_000_000,
+        ge=0,
+        description="Log lines of all jobs whose copies are kept; beyond, the longest unread go.",
+    )
     work_pool: str = Field(default="jobs", description="Prefect work pool that `prefect-jobs work` serves.")
 
     @field_validator("allowed_origins", mode="before")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from prefect_jobs.api.log_socket import answer_to
+from prefect_jobs.api.open_sockets import answer_to
 
 
 @pytest.mark.parametrize("frame", ["ping", '{"type":"ping"}', '{"type":"PING","extra":1}'])

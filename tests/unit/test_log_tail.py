@@ -1,6 +1,7 @@
 """Every line of a job's log, once and in order, whatever Prefect's paging and its writers do."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +14,7 @@ from prefect_jobs.log_tail import SETTLE_AFTER, LogTails, TailPace
 from prefect_jobs.store import JobIndex, LogStore
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
-QUICK = TailPace(poll=0.01, poll_without_socket=0.01, deep_every=0.0)
+QUICK = TailPace(poll=0.01, poll_without_socket=0.01, prove_every=0.0)
 
 
 class Clock:
@@ -46,8 +47,10 @@ class Desk:
 
 
 @pytest.fixture
-def desk(index: JobIndex, logs: LogStore) -> Desk:
-    return Desk(index, logs)
+async def desk(index: JobIndex, logs: LogStore) -> AsyncGenerator[Desk]:
+    desk = Desk(index, logs)
+    yield desk
+    await desk.tails.close()
 
 
 def at(milliseconds: float) -> datetime:
@@ -63,7 +66,7 @@ async def test_a_burst_is_copied_whole_once_and_in_order(desk: Desk, count: int)
     await desk.tails.catch_up(job)
     await desk.tails.catch_up(job)
     assert await desk.messages(job.job_id) == expected
-    assert (await desk.logs.position(job.job_id)).last_seq == count
+    assert (await desk.logs.book(job.job_id)).last_seq == count
 
 
 @pytest.mark.parametrize("count", [PAGE, PAGE + 1, 3 * PAGE])
@@ -91,13 +94,15 @@ async def test_a_line_that_arrives_late_takes_its_place_by_time_and_a_number_of_
 async def test_the_log_of_a_job_long_ended_is_read_once_more_whole_and_then_never_again(desk: Desk) -> None:
     job = await desk.job(completed(created_at=NOW))
     desk.prefect.log(job.job_id, "newest", timestamp=at(100_000))
-    assert not await desk.tails.catch_up(job)
+    await desk.tails.catch_up(job)
+    assert (await desk.logs.book(job.job_id)).settled_for is None
     desk.prefect.log(job.job_id, "older than any look back", timestamp=at(0))
     desk.clock.now = NOW + SETTLE_AFTER + timedelta(seconds=1)
-    assert await desk.tails.catch_up(job)
+    assert (await desk.tails.catch_up(job)).complete
     assert await desk.messages(job.job_id) == ["older than any look back", "newest"]
     asked = desk.prefect.requests
-    assert await desk.tails.catch_up(job)
+    assert (await desk.tails.catch_up(job)).complete
+    assert (await desk.logs.book(job.job_id)).settled_for == job.completed_at
     assert desk.prefect.requests == asked
 
 
@@ -116,9 +121,11 @@ async def test_a_server_that_is_away_costs_no_stored_line(desk: Desk) -> None:
     desk.prefect.log(job.job_id, "kept")
     await desk.tails.catch_up(job)
     desk.prefect.go_down()
-    with pytest.raises(PrefectUnavailable):
-        await desk.tails.catch_up(job)
+    assert not (await desk.tails.catch_up(job)).complete
     assert await desk.messages(job.job_id) == ["kept"]
+    unread = await desk.job(running())
+    with pytest.raises(PrefectUnavailable):
+        await desk.tails.catch_up(unread)
 
 
 async def test_twenty_viewers_of_a_growing_log_each_get_each_line_once(desk: Desk) -> None:
@@ -150,6 +157,8 @@ async def test_when_the_last_viewer_leaves_nothing_is_read_any_more(desk: Desk) 
     job = await desk.job(running())
     async with desk.tails.watch(job.job_id), desk.tails.watch(job.job_id):
         pass
+    while desk.tails.news_of(job.job_id) is not None:
+        await asyncio.sleep(0)
     assert not [task for task in asyncio.all_tasks() if job.job_id in task.get_name()]
 
 

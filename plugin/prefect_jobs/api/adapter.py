@@ -10,9 +10,11 @@ from anyio import create_task_group
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from prefect_jobs.api.open_sockets import OpenSockets, SocketPace
 from prefect_jobs.api.problems import job_not_found
 from prefect_jobs.api.sign_in import SignIns
 from prefect_jobs.api.wire import JobResponse
+from prefect_jobs.broadcast import Broadcast
 from prefect_jobs.bulk import BulkRunner
 from prefect_jobs.changes import ChangeHub
 from prefect_jobs.feed import Feed, Pace
@@ -21,7 +23,9 @@ from prefect_jobs.history import Histories
 from prefect_jobs.job_actions import JobActions
 from prefect_jobs.job_types import JobTypes
 from prefect_jobs.jobs import Job
+from prefect_jobs.log_ingest import LogIngest, Retention
 from prefect_jobs.log_tail import LogTails, TailPace
+from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.settings import Settings
 from prefect_jobs.store import BulkStore, HistoryStore, JobIndex, LogStore, SessionStore, open_database
 
@@ -42,6 +46,8 @@ class Adapter:
     actions: JobActions
     histories: Histories
     bulk: BulkRunner
+    sockets: OpenSockets
+    broadcast: Broadcast
 
     async def job(self, job_id: str) -> Job:
         """A job by its id, asked of Prefect when the index has not heard of it yet.
@@ -70,6 +76,7 @@ async def open_adapter(
     *,
     pace: Pace | None = None,
     tail_pace: TailPace | None = None,
+    socket_pace: SocketPace | None = None,
 ) -> AsyncGenerator[Adapter]:
     """An adapter with its feed running."""
     async with (
@@ -80,7 +87,9 @@ async def open_adapter(
         hub = ChangeHub(await index.version())
         past = HistoryStore(database)
         feed = Feed(gateway, index, logs, hub, past=past, pace=pace)
-        tails = LogTails(gateway, index, logs, pace=tail_pace)
+        tails = LogTails(gateway, index, logs, pace=tail_pace, budget=ReadBudget(settings.log_reads_per_second))
+        retention = Retention(timedelta(days=settings.log_days), settings.log_lines)
+        ingest, broadcast = LogIngest(tails, index, logs, retention=retention), Broadcast(hub, index)
         sign_ins = SignIns(
             settings.every_api_key(), SessionStore(database), lifetime=timedelta(hours=settings.session_hours)
         )
@@ -89,9 +98,26 @@ async def open_adapter(
         bulk = BulkRunner(index, actions, BulkStore(database))
         async with create_task_group() as tasks:
             tasks.start_soon(feed.run)
+            tasks.start_soon(ingest.run)
+            tasks.start_soon(broadcast.run)
             tasks.start_soon(bulk.run)
             tasks.start_soon(actions.keep_promises)
-            yield Adapter(settings, gateway, index, logs, hub, feed, tails, sign_ins, types, actions, histories, bulk)
+            yield Adapter(
+                settings,
+                gateway,
+                index,
+                logs,
+                hub,
+                feed,
+                tails,
+                sign_ins,
+                types,
+                actions,
+                histories,
+                bulk,
+                OpenSockets(socket_pace),
+                broadcast,
+            )
             tasks.cancel_scope.cancel()
 
 

@@ -23,6 +23,7 @@ from prefect_jobs.api import (
     session,
     starting,
     stopping,
+    system_socket,
     timeline,
 )
 from prefect_jobs.api.access_log import AccessLog
@@ -30,6 +31,7 @@ from prefect_jobs.api.adapter import open_adapter
 from prefect_jobs.api.keys import KeyGuard
 from prefect_jobs.api.limits import Limits
 from prefect_jobs.api.metrics import Metrics, PrefectLoad
+from prefect_jobs.api.open_sockets import SocketPace
 from prefect_jobs.api.origin import OriginGuard
 from prefect_jobs.api.problems import install_error_answers
 from prefect_jobs.feed import Pace
@@ -42,6 +44,7 @@ from prefect_jobs.settings import Settings
 def end_streams(app: FastAPI) -> None:
     """Let the endless answers of a running application end: a server that stops would wait for them."""
     app.state.adapter.hub.close()
+    app.state.adapter.sockets.close()
 
 
 def create_app(
@@ -50,6 +53,7 @@ def create_app(
     *,
     pace: Pace | None = None,
     tail_pace: TailPace | None = None,
+    socket_pace: SocketPace | None = None,
 ) -> FastAPI:
     """The application; its feed runs while its lifespan does.
 
@@ -58,6 +62,7 @@ def create_app(
         gateway: the door to Prefect, entered once; the server that Prefect's own settings name when left out.
         pace: how often the feed looks.
         tail_pace: how often a watched log is read.
+        socket_pace: how often a socket is pinged, and how long it may be silent or slow.
 
     Raises:
         NoPrefectAddress: no gateway was given and Prefect's settings name no server.
@@ -66,7 +71,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        async with open_adapter(settings, door, pace=pace, tail_pace=tail_pace) as adapter:
+        async with open_adapter(settings, door, pace=pace, tail_pace=tail_pace, socket_pace=socket_pace) as adapter:
             app.state.adapter = adapter
             app.state.prefect_load = load = PrefectLoad(lambda: adapter.gateway.requests)
             async with create_task_group() as tasks:
@@ -98,6 +103,7 @@ def create_app(
         stopping,
         logs,
         log_socket,
+        system_socket,
         exports,
     ):
         app.include_router(room.router)

@@ -17,6 +17,7 @@ OPEN_TO_ALL = (
 )
 # Seconds that open requests and sockets get when the server stops.
 GRACE = 2
+GOODBYE = 1.0
 
 
 def serve(
@@ -70,6 +71,8 @@ def serve(
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
             end_streams(app)
+            # Uvicorn would close them with 1012 before they have said why.
+            await app.state.adapter.sockets.wait_closed(GOODBYE)
             await super().shutdown(sockets)
 
     config = uvicorn.Config(

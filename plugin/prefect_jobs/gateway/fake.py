@@ -283,11 +283,23 @@ class FakePrefect:
         moved = {"state_type": state_type, "state_name": name, "state_message": message, "state_id": str(uuid4())}
         self.put(replace(run, **moved, **fields))
 
+    def _logs_of(self, run_id: str) -> list[LogLine]:
+        self._asked()
+        lines = [line for line in self._lines if line.run_id == run_id]
+        return sorted(lines, key=lambda line: line.timestamp)
+
     async def read_logs(self, run_id: str, *, after: datetime | None, offset: int) -> list[LogLine]:
         """See ``Gateway``."""
-        self._asked()
-        lines = [line for line in self._lines if line.run_id == run_id and (after is None or line.timestamp >= after)]
-        return sorted(lines, key=lambda line: line.timestamp)[offset : offset + PAGE]
+        lines = [line for line in self._logs_of(run_id) if after is None or line.timestamp >= after]
+        return lines[offset : offset + PAGE]
+
+    async def newest_logs(self, run_id: str) -> list[LogLine]:
+        """See ``Gateway``."""
+        return self._logs_of(run_id)[-PAGE:]
+
+    async def has_more_logs_than(self, run_id: str, count: int, *, until: datetime | None = None) -> bool:
+        """See ``Gateway``."""
+        return sum(until is None or line.timestamp <= until for line in self._logs_of(run_id)) > count
 
     async def events_since(self, since: datetime) -> list[RunEvent]:
         """See ``Gateway``."""

@@ -184,6 +184,14 @@ class Gateway(Protocol):
         """One page (``PAGE``) of a run's log lines at or after this time, oldest first."""
         ...
 
+    async def newest_logs(self, run_id: str) -> list[LogLine]:
+        """The last page (``PAGE``) of a run's log lines, oldest first."""
+        ...
+
+    async def has_more_logs_than(self, run_id: str, count: int, *, until: datetime | None = None) -> bool:
+        """Whether the run has more log lines than so many, of those not later than ``until``."""
+        ...
+
     async def events_since(self, since: datetime) -> list[RunEvent]:
         """The stored events of runs from this time on."""
         ...

@@ -4,7 +4,8 @@ from prefect_jobs.store.bulk import BulkStore
 from prefect_jobs.store.database import QueryTooSlow, StoreError, StoreUnavailable, open_database
 from prefect_jobs.store.history import HistoryStore
 from prefect_jobs.store.index import Change, FoundJobs, JobIndex, JobSummary, Stats
-from prefect_jobs.store.logs import LogStore, StoredLine
+from prefect_jobs.store.log_pages import LineFilter, StoredLine
+from prefect_jobs.store.logs import LogBook, LogGap, LogStore
 from prefect_jobs.store.search import Counts, Page
 from prefect_jobs.store.sessions import SessionStore
 
@@ -16,6 +17,9 @@ __all__ = [
     "HistoryStore",
     "JobIndex",
     "JobSummary",
+    "LineFilter",
+    "LogBook",
+    "LogGap",
     "LogStore",
     "Page",
     "QueryTooSlow",

@@ -1,4 +1,4 @@
-"""The tables of the adapter's own database: an index of jobs and a copy of their log lines.
+"""The tables of the job index. (The copies of logs have theirs in ``log_tables``, the pasts of jobs in their own room.)
 
 Both are disposable: Prefect holds the truth, and everything here can be read from it again.
 """
@@ -19,7 +19,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    UniqueConstraint,
 )
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -106,26 +105,4 @@ clock = Table(
     Column("version", BigInteger, nullable=False),
     Column("floor", BigInteger, nullable=False),
     Column("events_read_until", Moment),
-)
-
-log_lines = Table(
-    "log_lines",
-    metadata,
-    Column("job_id", String(64), primary_key=True),
-    Column("seq", Integer, primary_key=True),
-    Column("line_id", String(64), nullable=False),
-    Column("timestamp", Moment, nullable=False),
-    Column("level", Integer, nullable=False),
-    Column("message", Text, nullable=False),
-    Column("attempt", Integer, nullable=False),
-    UniqueConstraint("job_id", "line_id", name="log_lines_once"),
-    Index("log_lines_in_order", "job_id", "timestamp", "seq"),
-)
-
-# The end time of a job up to which its log is known to be whole: such a log is never read from Prefect again.
-log_settled = Table(
-    "log_settled",
-    metadata,
-    Column("job_id", String(64), primary_key=True),
-    Column("completed_at", Moment, nullable=False),
 )

@@ -1,0 +1,121 @@
+"""Copying logs before anybody asks, so that whoever looks finds them: the logs of running jobs, every few seconds,
+and once more when they have ended; and dropping those that nobody has looked at for long.
+
+It takes what the readers leave of the budget. The logs of jobs that ended before this process knew them, and those
+that were dropped, are copied when somebody asks.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from prefect_jobs.gateway import GatewayError
+from prefect_jobs.jobs import Job
+from prefect_jobs.log_tail import SETTLE_AFTER, LogTails
+from prefect_jobs.store import JobIndex, LogStore
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 4
+"""Logs that are read side by side: the budget limits how fast, this how many wait for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long copies of ended jobs' logs are kept: unused, and how many lines of all jobs together."""
+
+    unused: timedelta = timedelta(days=30)
+    lines: int = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPace:
+    """How often, in seconds."""
+
+    copy_every: float = 5.0
+    drop_every: float = 600.0
+
+
+class LogIngest:
+    """Keeps the copies of running jobs' logs up to date, and the number of copies within bounds."""
+
+    def __init__(
+        self,
+        tails: LogTails,
+        index: JobIndex,
+        store: LogStore,
+        *,
+        retention: Retention | None = None,
+        pace: IngestPace | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._tails = tails
+        self._index = index
+        self._store = store
+        self._retention = retention or Retention()
+        self._pace = pace or IngestPace()
+        self._clock = clock
+        self._unsettled: set[str] = set()
+
+    async def run(self) -> None:
+        """Copy and drop until cancelled; then nothing is read any more."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._every(self._pace.copy_every, self.copy_running), name="log ingest")
+                tasks.create_task(self._every(self._pace.drop_every, self.drop_expired), name="log retention")
+        finally:
+            await self._tails.close()
+
+    @staticmethod
+    async def _every(seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except GatewayError as error:
+                logger.debug("%s", error)
+            except Exception:
+                logger.exception("%s failed, starting it again", getattr(work, "__name__", work))
+            await asyncio.sleep(seconds)
+
+    async def copy_running(self) -> None:
+        """Copy the new lines of every running job, and what is left of those that have ended since."""
+        async for ids in self._index.ids(active_only=True):
+            for job_id in ids:
+                job = await self._index.get(job_id)
+                if job is not None and job.status == "running":
+                    self._unsettled.add(job_id)
+        waiting = asyncio.Semaphore(AT_ONCE)
+
+        async def copy(job_id: str) -> None:
+            async with waiting:
+                await self._copy(job_id)
+
+        await asyncio.gather(*(copy(job_id) for job_id in sorted(self._unsettled)))
+
+    async def _copy(self, job_id: str) -> None:
+        job = await self._index.get(job_id)
+        if job is None:
+            self._unsettled.discard(job_id)
+            return
+        if self._tails.is_watched(job_id) and not job.ended:
+            return
+        try:
+            settled = await self._tails.copy_quietly(job)
+        except GatewayError as error:
+            logger.debug("log of %s: %s", job_id, error)
+            return
+        if settled and self._is_over(job):
+            self._unsettled.discard(job_id)
+
+    def _is_over(self, job: Job) -> bool:
+        return job.completed_at is not None and self._clock() - job.completed_at > SETTLE_AFTER
+
+    async def drop_expired(self) -> None:
+        """Drop the copies that nobody needs. They are copied again when somebody asks."""
+        unused_since = self._clock() - self._retention.unused
+        expired = await self._store.expired(unused_since=unused_since, most_lines=self._retention.lines)
+        if expired:
+            await self._store.forget(expired)
+            logger.info("dropped the copies of %d logs that nobody has looked at", len(expired))

@@ -1,0 +1,41 @@
+"""Copying logs must not wear Prefect out: however many jobs run and however long their logs are, so many questions a
+second are asked and no more. Who waits for an answer goes first; what happens in the background takes what is left.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+
+class ReadBudget:
+    """Questions that may be asked, a second.
+
+    Args:
+        rate: questions a second, also how many may come at once.
+        clock: seconds that only grow.
+    """
+
+    def __init__(self, rate: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._left = rate
+        self._at = clock()
+
+    async def take(self, *, urgent: bool) -> None:
+        """Wait until one more question may be asked.
+
+        Urgent ones may borrow from the next second; the others leave half a second's worth to them.
+        """
+        while True:
+            missing = self._missing(urgent=urgent)
+            if missing <= 0:
+                self._left -= 1
+                return
+            await asyncio.sleep(missing / self._rate)
+
+    def _missing(self, *, urgent: bool) -> float:
+        now = self._clock()
+        self._left = min(self._rate, self._left + (now - self._at) * self._rate)
+        self._at = now
+        floor = -self._rate if urgent else self._rate / 2
+        return floor + min(1.0, self._rate / 2) - self._left
