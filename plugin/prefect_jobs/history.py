@@ -15,7 +15,7 @@ from prefect_jobs.clean_text import clean
 from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState
 from prefect_jobs.jobs import Job
 from prefect_jobs.store.history import Circumstances, HistoryStore, StoredHistory
-from prefect_jobs.transitions import Origin, Transition, transitions_of
+from prefect_jobs.transitions import Action, Origin, Transition, transitions_of
 
 LOGS_ARRIVE_WITHIN = timedelta(seconds=30)
 """So long after its end a job's last log lines may still be on their way."""
@@ -128,6 +128,10 @@ class Histories:
         if text or self._clock() - ended > LOGS_ARRIVE_WITHIN:
             await self._store.keep_traceback(job.job_id, job.state_id, text)
         return text
+
+    async def note(self, job_id: str, action: Action) -> None:
+        """Keep that somebody did something."""
+        await self._store.note(job_id, action)
 
     async def compare(self, job: Job) -> HistoryDifference | None:
         """Hold the past that is told of a job against Prefect's own; None when there is no difference.

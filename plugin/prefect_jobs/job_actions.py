@@ -23,9 +23,9 @@ from prefect_jobs.gateway import (
     RunState,
     StateRefused,
 )
+from prefect_jobs.history import Histories
 from prefect_jobs.jobs import Job
 from prefect_jobs.store import JobIndex, JobSummary
-from prefect_jobs.store.history import HistoryStore
 from prefect_jobs.transitions import Action
 
 logger = logging.getLogger(__name__)
@@ -82,12 +82,12 @@ def message_of(verb: Verb, by: str | None) -> str:
 class JobActions:
     """Acts on jobs, and keeps who did it."""
 
-    def __init__(self, gateway: Gateway, index: JobIndex, feed: Feed, hub: ChangeHub, past: HistoryStore) -> None:
+    def __init__(self, gateway: Gateway, index: JobIndex, feed: Feed, hub: ChangeHub, histories: Histories) -> None:
         self._gateway = gateway
         self._index = index
         self._feed = feed
         self._hub = hub
-        self._past = past
+        self._histories = histories
         self._promises: dict[str, tuple[str, datetime]] = {}
         self._unkept: set[str] = set()
 
@@ -126,6 +126,8 @@ class JobActions:
     async def retry(self, job_id: str, *, by: str | None) -> Job:
         """Queue a failed job again. Raises as ``cancel``."""
         job = await self._allowed("retry", job_id)
+        # The run names its latest worker only: who executed this attempt is known now, and not after the next one.
+        await self._histories.of(job)
         try:
             await self._act("retry", job, by, self._gateway.retry)
         except NothingRunsIt as error:
@@ -174,7 +176,7 @@ class JobActions:
             await self._feed.forget([job.job_id])
             raise JobUnknown(job.job_id) from error
         if written.id != job.state_id:  # otherwise an earlier call wrote it
-            await self._past.note(job.job_id, Action(verb, by, datetime.now(UTC), written.id))
+            await self._histories.note(job.job_id, Action(verb, by, datetime.now(UTC), written.id))
         return written
 
     # -- cancellations that a process on its way would undo ---------------------------------------------------------

@@ -23,6 +23,8 @@ BY_PREFECT = (
     "The parent flow run was cancelled",
 )
 """How messages begin of the cancellations that Prefect's server writes by itself."""
+_TELL_ERRORS = frozenset({"FAILED", "CRASHED", "SCHEDULED"})
+"""States whose message is their error, in Prefect's framing words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def transitions_of(states: Sequence[RunState], actions: Sequence[Action], origin
         if now == previous:
             continue
         asked = _cause(before, state, by_state)
+        error = _shown_error(before, state)
         found.append(
             Transition(
                 state_id=state.id,
@@ -100,8 +103,8 @@ def transitions_of(states: Sequence[RunState], actions: Sequence[Action], origin
                 at=state.timestamp,
                 trigger=_trigger(before, state, origin),
                 name=state.name,
-                message=state.message,
-                error=_shown_error(before, state),
+                message=None if error is not None and state.type in _TELL_ERRORS else state.message,
+                error=error,
                 by=origin.by if before is None else (asked.by if asked else None),
             )
         )

@@ -27,8 +27,19 @@ class Runs:
     def new(self, state: State[Any] | None = None) -> str:
         return str(self._client.create_flow_run(contract_flow, state=state or Pending()).id)
 
+    def of_flow(self, name: str, state: State[Any] | None = None, **parameters: Any) -> str:
+        """A run of a flow of this name."""
+        named = contract_flow.with_options(name=name)
+        made = self._client.create_flow_run(named, parameters=parameters, state=state or Pending())
+        return str(made.id)
+
     def move(self, run_id: str, state: State[Any], *, force: bool = False) -> None:
         self._client.set_flow_run_state(UUID(run_id), state, force=force)
+
+    def flow_without_deployment(self) -> str:
+        """The name of a flow that nobody deployed."""
+        self._client.create_flow_from_name("undeployed")
+        return "undeployed"
 
     def deployment(self) -> str:
         """A deployment of the flow that no worker serves; its id."""
@@ -55,8 +66,11 @@ class Runs:
 
     def failed(self, error: str = "ValueError: disk full") -> str:
         run_id = self.started()
-        self.move(run_id, Failed(message=f"Flow run encountered an exception: {error}"))
+        self.fail(run_id, error)
         return run_id
+
+    def fail(self, run_id: str, error: str) -> None:
+        self.move(run_id, Failed(message=f"Flow run encountered an exception: {error}"))
 
     def cancelled(self) -> str:
         run_id = self.new(Scheduled())

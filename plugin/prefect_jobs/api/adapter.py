@@ -94,7 +94,7 @@ async def open_adapter(
             settings.every_api_key(), SessionStore(database), lifetime=timedelta(hours=settings.session_hours)
         )
         types, histories = JobTypes(gateway), Histories(gateway, past)
-        actions = JobActions(gateway, index, feed, hub, past)
+        actions = JobActions(gateway, index, feed, hub, histories)
         bulk = BulkRunner(index, actions, BulkStore(database))
         async with create_task_group() as tasks:
             tasks.start_soon(feed.run)

@@ -33,8 +33,7 @@ class TransitionEntry(BaseModel):
         details = {
             "state": transition.state,
             "name": transition.name,
-            # An error is the message without Prefect's framing words.
-            "message": transition.message if transition.error is None else None,
+            "message": transition.message,
             "error": transition.error,
             "by": transition.by,
         }
