@@ -32,7 +32,7 @@ def run(command: list[str], stack: Stack, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["shell", "python", "flow"])
+@pytest.mark.parametrize("name", ["shell", "python", "commands", "flow"])
 def test_every_kind_of_example_is_there(name: str) -> None:
     assert block(name)
 
@@ -49,6 +49,13 @@ def test_the_python_example_prints_the_log_and_counts_the_events(stack: Stack, t
     printed = run([sys.executable, "-c", script], stack, tmp_path)
     assert "Job started: export" in printed
     assert re.search(r"^[1-9]\d* events exported$", printed, re.MULTILINE)
+
+
+def test_the_commands_run_a_job_and_show_it(stack: Stack, tmp_path: Path) -> None:
+    script = block("commands").replace("http://127.0.0.1:8000", stack.api_url)
+    printed = run(["bash", "-eu", "-c", script], stack, tmp_path)
+    assert "Job started: export" in printed
+    assert re.search(r"^\w+(-\w+)* +export +completed", printed, re.MULTILINE)
 
 
 def test_the_job_type_of_the_readme_becomes_a_job_with_its_result(
