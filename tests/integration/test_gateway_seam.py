@@ -9,16 +9,29 @@ from typing import Any, Protocol, cast
 from uuid import UUID, uuid4
 
 import pytest
-from prefect import flow
+from prefect import State, flow
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import LogCreate
 from prefect.events.clients import PrefectEventsClient
 from prefect.events.schemas.events import Event, Resource
 from prefect.states import Completed, Failed, Pending, Running
 
-from prefect_jobs.gateway import PAGE, Gateway, NoDeployment, PrefectUnavailable, RunEvent
+from prefect_jobs.gateway import (
+    PAGE,
+    DeployedFlow,
+    Deployment,
+    Gateway,
+    NoDeployment,
+    NothingRunsIt,
+    PrefectUnavailable,
+    RunEvent,
+    RunGone,
+    StartRefused,
+    StateRefused,
+)
 from prefect_jobs.gateway.fake import FakePrefect, a_run
 from prefect_jobs.gateway.prefect import PrefectGateway
+from prefect_jobs.gateway.transitions import RunTransitions
 from prefect_jobs.report_names import PROGRESS_EVENT, PROGRESS_LABEL
 from tests.stack import Stack
 
@@ -33,13 +46,16 @@ class World(Protocol):
     async def new_run(self) -> str: ...
     async def move(self, run_id: str, state_type: str, message: str | None = None) -> None: ...
     async def report(self, run_id: str, percent: int) -> None: ...
-    async def log(self, run_id: str, messages: list[str], *, timestamp: datetime | None = None) -> None: ...
+    async def log(
+        self, run_id: str, messages: list[str], *, timestamp: datetime | None = None, level: int = 20
+    ) -> None: ...
+    async def deploy(self) -> None: ...
     async def delete(self, run_id: str) -> None: ...
 
 
 class FakeWorld:
     def __init__(self) -> None:
-        self.prefect = FakePrefect()
+        self.prefect = FakePrefect(deployed=[DeployedFlow("seam", (Deployment("1", "nobody"),))])
         self.gateway: Gateway = self.prefect
 
     async def new_run(self) -> str:
@@ -48,14 +64,19 @@ class FakeWorld:
     async def move(self, run_id: str, state_type: str, message: str | None = None) -> None:
         [old] = await self.prefect.read_runs([run_id])
         moved = a_run(state_type, flow="seam", id=run_id, created_at=old.created_at, state_message=message)
-        self.prefect.put(replace(moved, progress=old.progress))
+        self.prefect.put(replace(moved, progress=old.progress, deployment_id=old.deployment_id))
 
     async def report(self, run_id: str, percent: int) -> None:
         self.prefect.report(run_id, percent)
 
-    async def log(self, run_id: str, messages: list[str], *, timestamp: datetime | None = None) -> None:
+    async def log(
+        self, run_id: str, messages: list[str], *, timestamp: datetime | None = None, level: int = 20
+    ) -> None:
         for message in messages:
-            self.prefect.log(run_id, message, timestamp=timestamp)
+            self.prefect.log(run_id, message, timestamp=timestamp, level=level)
+
+    async def deploy(self) -> None:
+        """Done already."""
 
     async def delete(self, run_id: str) -> None:
         self.prefect.delete(run_id)
@@ -67,10 +88,11 @@ def seam() -> None:
 
 
 class RealWorld:
-    def __init__(self, client: PrefectClient, events: PrefectEventsClient, gateway: Gateway) -> None:
+    def __init__(self, client: PrefectClient, events: PrefectEventsClient, prefect: PrefectGateway) -> None:
         self.client = client
         self.events = events
-        self.gateway = gateway
+        self.prefect = prefect
+        self.gateway: Gateway = prefect
 
     async def new_run(self) -> str:
         return str((await self.client.create_flow_run(seam, state=Pending())).id)
@@ -83,11 +105,13 @@ class RealWorld:
         resource = Resource({"prefect.resource.id": f"prefect.flow-run.{run_id}"})
         await self.events.emit(Event(event=PROGRESS_EVENT, resource=resource, payload=payload))
 
-    async def log(self, run_id: str, messages: list[str], *, timestamp: datetime | None = None) -> None:
+    async def log(
+        self, run_id: str, messages: list[str], *, timestamp: datetime | None = None, level: int = 20
+    ) -> None:
         lines = [
             LogCreate(
                 name="seam",
-                level=20,
+                level=level,
                 message=message,
                 timestamp=cast("Any", timestamp or datetime.now(UTC)),
                 flow_run_id=UUID(run_id),
@@ -95,6 +119,10 @@ class RealWorld:
             for message in messages
         ]
         await self.client.create_logs(lines)
+
+    async def deploy(self) -> None:
+        """A deployment that no worker serves."""
+        await self.client.create_deployment(flow_id=await self.client.create_flow(seam), name="nobody")
 
     async def delete(self, run_id: str) -> None:
         await self.client.delete_flow_run(UUID(run_id))
@@ -173,11 +201,166 @@ async def test_starting_what_nobody_deployed_is_refused_by_name(world: World) ->
         await world.gateway.start_run("no-such-type", {})
 
 
-async def test_the_names_of_flows_are_listed_in_order(world: World) -> None:
+async def test_flows_are_listed_by_name_with_what_can_run_them(world: World) -> None:
     await world.new_run()
-    names = await world.gateway.flow_names()
-    assert "seam" in names
-    assert names == sorted(names)
+    await world.deploy()
+    found = await world.gateway.flows()
+    assert [flow.name for flow in found] == sorted(flow.name for flow in found)
+    [seam] = [flow for flow in found if flow.name == "seam"]
+    assert [deployment.name for deployment in seam.deployments] == ["nobody"]
+    assert seam.deployment() == seam.deployment("nobody")
+    assert seam.deployment("no such") is None
+
+
+async def test_a_run_is_started_with_what_differs_and_says_who_asked(world: World) -> None:
+    await world.deploy()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    run = await world.gateway.start_run("seam", {"size": 5}, deployment="nobody", run_at=later, by="alice")
+    assert (run.flow_name, run.state_type, run.scheduled_for) == ("seam", "SCHEDULED", later)
+    [read] = await world.gateway.read_runs([run.id])
+    assert (read.parameters, read.created_through_api, read.created_by) == ({"size": 5}, True, "alice")
+    with pytest.raises(NoDeployment):
+        await world.gateway.start_run("seam", {}, deployment="no such")
+
+
+async def test_a_second_start_with_the_same_key_finds_the_first_run(world: World) -> None:
+    await world.deploy()
+    key = str(uuid4())
+    first, second = [await world.gateway.start_run("seam", {}, idempotency_key=key) for _ in range(2)]
+    other = await world.gateway.start_run("seam", {}, idempotency_key=f"{key}!")
+    assert first.id == second.id != other.id
+
+
+async def test_every_state_of_a_run_is_told_oldest_first(world: World) -> None:
+    run_id = await world.new_run()
+    await world.move(run_id, "RUNNING")
+    await world.move(run_id, "FAILED", "Flow run encountered an exception: ValueError: x")
+    states = await world.gateway.states(run_id)
+    assert [state.type for state in states] == ["PENDING", "RUNNING", "FAILED"]
+    [run] = await world.gateway.read_runs([run_id])
+    assert (states[-1].id, states[-1].message) == (run.state_id, run.state_message)
+    assert states == sorted(states, key=lambda state: state.timestamp)
+    assert await world.gateway.states(str(uuid4())) == []
+    assert await world.gateway.states("no-uuid-at-all") == []
+
+
+async def test_a_run_without_a_process_is_cancelled_at_once(world: World) -> None:
+    await world.deploy()
+    scheduled = (await world.gateway.start_run("seam", {})).id
+    for run_id in (await world.new_run(), scheduled):
+        written = await world.gateway.cancel(run_id, "by alice")
+        [run] = await world.gateway.read_runs([run_id])
+        assert (run.state_type, run.state_name, run.state_message) == ("CANCELLED", "Cancelled", "by alice")
+        assert run.state_id == written.id
+        assert run.ended_at is not None
+
+
+async def test_a_running_run_gets_prefects_own_cancel_once(world: World) -> None:
+    run_id = await world.new_run()
+    await world.move(run_id, "RUNNING")
+    first = await world.gateway.cancel(run_id, "by alice")
+    second = await world.gateway.cancel(run_id, "by bob")
+    assert (first.type, first.name, first.id) == ("CANCELLING", "Cancelling", second.id)
+    [run] = await world.gateway.read_runs([run_id])
+    assert run.state_id == first.id
+
+
+async def test_a_run_that_ended_is_not_cancelled(world: World) -> None:
+    run_id = await world.new_run()
+    await world.move(run_id, "COMPLETED")
+    with pytest.raises(StateRefused):
+        await world.gateway.cancel(run_id, "too late")
+    [run] = await world.gateway.read_runs([run_id])
+    assert run.state_type == "COMPLETED"
+
+
+async def test_a_failed_run_of_a_deployment_is_queued_again_and_no_other(world: World) -> None:
+    await world.deploy()
+    run_id = (await world.gateway.start_run("seam", {})).id
+    with pytest.raises(StateRefused):
+        await world.gateway.retry(run_id, "by alice")
+    await world.move(run_id, "RUNNING")
+    await world.move(run_id, "FAILED")
+    await world.gateway.retry(run_id, "by alice")
+    [run] = await world.gateway.read_runs([run_id])
+    assert (run.state_type, run.state_name, run.state_message) == ("SCHEDULED", "AwaitingRetry", "by alice")
+    alone = await world.new_run()
+    await world.move(alone, "FAILED")
+    with pytest.raises(NothingRunsIt):
+        await world.gateway.retry(alone, "by alice")
+
+
+@pytest.mark.parametrize("run_id", [str(uuid4()), "no-uuid-at-all"])
+async def test_a_run_that_is_not_there_cannot_be_acted_on(world: World, run_id: str) -> None:
+    with pytest.raises(RunGone):
+        await world.gateway.cancel(run_id, "")
+    with pytest.raises(RunGone):
+        await world.gateway.retry(run_id, "")
+    await world.gateway.delete_run(run_id)
+
+
+async def test_a_run_is_deleted(world: World) -> None:
+    run_id = await world.new_run()
+    await world.gateway.delete_run(run_id)
+    assert await world.gateway.read_runs([run_id]) == []
+
+
+async def test_the_last_errors_of_a_log_come_newest_first(world: World) -> None:
+    run_id = await world.new_run()
+    now = datetime.now(UTC)
+    await world.log(run_id, ["an info"], timestamp=now)
+    for number in range(3):
+        await world.log(run_id, [f"error {number}"], timestamp=now + timedelta(seconds=number), level=40)
+    found = await world.gateway.last_errors(run_id)
+    assert [line.message for line in found] == ["error 2", "error 1", "error 0"]
+    assert await world.gateway.last_errors("no-uuid-at-all") == []
+
+
+async def test_a_queue_that_is_not_there_has_no_priority(world: World) -> None:
+    assert await world.gateway.queue_priority(str(uuid4())) is None
+
+
+class Overtaken:
+    """Prefect's API in front of which a run moves on, just before a state is written."""
+
+    def __init__(self, gateway: PrefectGateway, client: PrefectClient, state: State[Any]) -> None:
+        self.gateway = gateway
+        self._client = client
+        self._state: State[Any] | None = state
+        self._ask = gateway._ask  # pyright: ignore[reportPrivateUsage]  # the one place where all requests pass
+
+    async def __call__(self, method: str, path: str, *, patient: bool = False, **options: Any) -> Any:
+        if path.endswith("/set_state") and self._state is not None:
+            state, self._state = self._state, None
+            await self._client.set_flow_run_state(UUID(path.split("/")[2]), state)
+        return await self._ask(method, path, patient=patient, **options)
+
+
+async def test_a_run_that_began_while_it_was_cancelled_as_pending_is_stopped_like_a_running_one(stack: Stack) -> None:
+    """Prefect has no "only if it is still pending": a Cancelled over a Running one leaves its process at work."""
+    async with real_world(stack.prefect_api_url) as world:
+        run_id = await world.new_run()
+        written = await RunTransitions(Overtaken(world.prefect, world.client, Running())).cancel(run_id, "by alice")
+        assert (written.type, written.name) == ("CANCELLING", "Cancelling")
+        [run] = await world.gateway.read_runs([run_id])
+        assert run.state_id == written.id
+
+
+async def test_a_run_that_ended_while_it_was_cancelled_as_pending_keeps_its_end(stack: Stack) -> None:
+    async with real_world(stack.prefect_api_url) as world:
+        run_id = await world.new_run()
+        ended = Completed(message="all done")
+        with pytest.raises(StateRefused):
+            await RunTransitions(Overtaken(world.prefect, world.client, ended)).cancel(run_id, "by alice")
+        [run] = await world.gateway.read_runs([run_id])
+        assert (run.state_type, run.state_message) == ("COMPLETED", "all done")
+
+
+async def test_parameters_that_prefect_does_not_take_are_refused_with_its_reason(stack: Stack) -> None:
+    async with real_world(stack.prefect_api_url) as world:
+        await world.deploy()
+        with pytest.raises(StartRefused, match="hydrating"):
+            await world.gateway.start_run("seam", {"size": {"__prefect_kind": "json", "value": "{"}})
 
 
 async def test_log_lines_come_by_time_from_a_time_on_in_pages(world: World) -> None:

@@ -1,0 +1,202 @@
+"""Actions on jobs against the shipped fake: what each allows, who did it, and a process that was on its way."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from prefect_jobs.changes import ChangeHub
+from prefect_jobs.feed import Feed
+from prefect_jobs.gateway import PrefectUnavailable, Run, RunState
+from prefect_jobs.gateway.fake import FakePrefect, completed, failed, pending, running
+from prefect_jobs.history import Histories
+from prefect_jobs.job_actions import ActionRefused, JobActions, JobUnknown, Verb, refusal
+from prefect_jobs.jobs import Job
+from prefect_jobs.store import HistoryStore, JobIndex, LogStore
+from prefect_jobs.store.database import Database
+
+
+@dataclass
+class Stage:
+    """A fake Prefect and everything that acts on it."""
+
+    prefect: FakePrefect
+    index: JobIndex
+    feed: Feed
+    hub: ChangeHub
+    histories: Histories
+    actions: JobActions
+
+    async def job(self, run: Run) -> Job:
+        await self.feed.took([run])
+        job = await self.index.get(run.id)
+        assert job is not None
+        return job
+
+    async def until_state(self, run_id: str, state_type: str) -> None:
+        async with asyncio.timeout(10):
+            while (await self.prefect.states(run_id))[-1].type != state_type:
+                await asyncio.sleep(0.001)
+
+
+@pytest.fixture
+async def stage(database: Database, index: JobIndex, logs: LogStore) -> AsyncGenerator[Stage]:
+    prefect, hub, past = FakePrefect(), ChangeHub(await index.version()), HistoryStore(database)
+    feed = Feed(prefect, index, logs, hub, past=past)
+    histories = Histories(prefect, past)
+    actions = JobActions(prefect, index, feed, hub, histories)
+    keeping = asyncio.create_task(actions.keep_promises())
+    yield Stage(prefect, index, feed, hub, histories, actions)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+REFUSED: list[tuple[Verb, Run, str | None]] = [
+    ("cancel", pending(), None),
+    ("cancel", running(), None),
+    ("cancel", completed(), "ended"),
+    ("abort", pending(), "queued"),
+    ("abort", running(), None),
+    ("abort", failed("x"), "ended"),
+    ("retry", running(), "not_failed"),
+    ("retry", failed("x"), "no_deployment"),
+    ("retry", failed("x", deployment_id="d"), None),
+    ("retry", replace(failed("x", deployment_id="d"), state_type="CANCELLED", state_name="Cancelled"), "not_failed"),
+    ("retry", replace(failed("x", deployment_id="d"), state_name="TimedOut"), None),
+    ("purge", pending(), None),
+    ("purge", running(), "running"),
+    ("purge", completed(), None),
+]
+
+
+@pytest.mark.parametrize(("verb", "run", "reason"), REFUSED)
+async def test_a_job_allows_what_the_table_says(stage: Stage, verb: Verb, run: Run, reason: str | None) -> None:
+    job = await stage.job(stage.prefect.put(run))
+    assert refusal(verb, job) == reason
+    act = getattr(stage.actions, verb)
+    if reason is None:
+        await act(run.id, by=None)
+    else:
+        with pytest.raises(ActionRefused) as refused:
+            await act(run.id, by=None)
+        assert refused.value.reason == reason
+    stage.prefect.delete(run.id) if verb != "purge" or reason else None
+
+
+async def test_an_unknown_job_and_one_that_vanished_are_unknown(stage: Stage) -> None:
+    run = stage.prefect.put(running())
+    await stage.job(run)
+    stage.prefect.delete(run.id)
+    for job_id in (run.id, "job-001"):
+        with pytest.raises(JobUnknown, match=f"No job found with ID: {job_id}"):
+            await stage.actions.cancel(job_id, by=None)
+    assert await stage.index.get(run.id) is None
+
+
+async def test_the_index_is_right_when_the_action_is_answered(stage: Stage) -> None:
+    waiting, working = stage.prefect.put(pending()), stage.prefect.put(running())
+    assert (await stage.actions.cancel(waiting.id, by=None)).state == "cancelled"
+    assert (await stage.actions.cancel(working.id, by=None)).state == "cancelling"
+    for run, state in ((waiting, "cancelled"), (working, "cancelling")):
+        assert [job.state for job in [await stage.index.get(run.id)] if job] == [state]
+
+
+async def test_an_action_is_judged_by_prefect_and_not_by_an_index_that_lags(stage: Stage) -> None:
+    run = stage.prefect.put(running())
+    await stage.job(run)
+    stage.prefect.put(replace(run, state_type="COMPLETED", state_name="Completed", ended_at=run.created_at))
+    with pytest.raises(ActionRefused) as refused:
+        await stage.actions.cancel(run.id, by=None)
+    assert (refused.value.reason, refused.value.job.status) == ("ended", "completed")
+
+
+class EndsMeanwhile(FakePrefect):
+    """A run ends between the look at it and the write."""
+
+    async def cancel(self, run_id: str, message: str) -> RunState:
+        [run] = await self.read_runs([run_id])
+        self.put(replace(run, state_type="COMPLETED", state_name="Completed", ended_at=run.created_at))
+        return await super().cancel(run_id, message)
+
+
+async def test_a_job_that_ends_while_it_is_cancelled_stays_completed(
+    database: Database, index: JobIndex, logs: LogStore
+) -> None:
+    prefect, hub = EndsMeanwhile(), ChangeHub(await index.version())
+    feed = Feed(prefect, index, logs, hub)
+    actions = JobActions(prefect, index, feed, hub, Histories(prefect, HistoryStore(database)))
+    run = prefect.put(running())
+    with pytest.raises(ActionRefused) as refused:
+        await actions.cancel(run.id, by=None)
+    assert refused.value.reason == "ended"
+    assert [job.status for job in [await index.get(run.id)] if job] == ["completed"]
+
+
+async def test_who_did_it_is_in_the_history(stage: Stage) -> None:
+    run = stage.prefect.put(failed("ValueError: x", deployment_id="d"))
+    queued = await stage.actions.retry(run.id, by="alice")
+    assert queued.message == "Queued for attempt 2"
+    stopped = await stage.actions.cancel(run.id, by="bob")
+    past = await stage.histories.of(stopped)
+    assert [(entry.trigger, entry.by) for entry in past.transitions[1:]] == [("retry", "alice"), ("user", "bob")]
+    assert past.transitions[-1].message == "Cancelled through the jobs API by bob"
+
+
+async def test_asking_twice_is_kept_as_one_action(stage: Stage) -> None:
+    run = stage.prefect.put(running())
+    await stage.actions.cancel(run.id, by="alice")
+    job = await stage.actions.cancel(run.id, by="bob")
+    assert [entry.by for entry in (await stage.histories.of(job)).transitions] == [None, "alice"]
+
+
+async def test_a_purged_job_leaves_nothing(stage: Stage) -> None:
+    run = stage.prefect.put(pending())
+    await stage.actions.purge(run.id, by=None)
+    assert await stage.index.get(run.id) is None
+    assert await stage.prefect.read_runs([run.id]) == []
+
+
+async def test_an_action_while_prefect_is_away_changes_nothing(stage: Stage) -> None:
+    run = stage.prefect.put(running())
+    await stage.job(run)
+    stage.prefect.go_down()
+    with pytest.raises(PrefectUnavailable):
+        await stage.actions.cancel(run.id, by=None)
+    assert [job.state for job in [await stage.index.get(run.id)] if job] == ["running"]
+
+
+def began(run: Run) -> Run:
+    fields = {"state_type": "RUNNING", "state_name": "Running", "state_id": "began", "run_count": 1, "ended_at": None}
+    return replace(run, **fields)  # pyright: ignore[reportArgumentType]  # known fields
+
+
+async def test_a_job_whose_process_was_on_its_way_is_cancelled_once_more(stage: Stage) -> None:
+    """Prefect accepts Running after Cancelled: seen on 3.8.8 with any run cancelled while its process imports."""
+    run = stage.prefect.put(pending())
+    await stage.actions.cancel(run.id, by=None)
+    await stage.feed.took([replace(stage.prefect.put(began(run)), read_order=2**62)])
+    await stage.until_state(run.id, "CANCELLING")
+
+
+async def test_a_promise_outlives_an_outage(stage: Stage) -> None:
+    run = stage.prefect.put(pending())
+    await stage.actions.cancel(run.id, by=None)
+    late = stage.prefect.put(began(run))
+    stage.prefect.go_down()
+    await stage.feed.took([replace(late, read_order=2**62)])
+    stage.prefect.come_back()
+    await stage.until_state(run.id, "CANCELLING")
+
+
+async def test_a_job_that_somebody_queued_again_is_left_to_run(stage: Stage) -> None:
+    run = stage.prefect.put(pending())
+    await stage.actions.cancel(run.id, by=None)
+    stage.prefect.put(replace(run, state_id="again"))
+    late = stage.prefect.put(began(run))
+    other = stage.prefect.put(pending())
+    await stage.actions.cancel(other.id, by=None)
+    await stage.feed.took([replace(late, read_order=2**62)])
+    await stage.feed.took([replace(stage.prefect.put(replace(began(other), state_id="o")), read_order=2**62)])
+    await stage.until_state(other.id, "CANCELLING")  # the one after it in the line was looked at
+    assert (await stage.prefect.states(run.id))[-1].type == "RUNNING"
