@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .demo
-TIERS := unit repo contract flows integration ui
+TIERS := unit repo fuzz contract flows integration ui
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help

@@ -133,6 +133,9 @@ async def test_the_form_and_the_header_are_accessible(
     await assert_accessible(page)
     await _sign_in(page, "nobodys-key")
     await expect(page.get_by_role("alert")).not_to_be_empty()
+    widths = "() => ['input', 'button'].map((name) => document.querySelector(`#sign-in ${name}`).offsetWidth)"
+    field, button = await page.evaluate(widths)
+    assert field == button  # on a phone it once was as small as the header's button
     await assert_accessible(page)
 
     await _sign_in(page)
