@@ -170,7 +170,7 @@ def _seconds(seconds: float | None) -> str | None:
 
 
 def _values(value: Any) -> str | None:
-    """A result or parameters as `name=value`, cut where they get long."""
+    """A result or parameters as JSON, None where there are none."""
     import json
 
     if value is None or value == {}:
