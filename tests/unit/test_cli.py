@@ -135,11 +135,14 @@ def test_without_a_prefect_server_the_way_out_is_told(command: str, tmp_path: Pa
 @pytest.mark.parametrize(
     ("url", "complaint"),
     [
-        ("nonsense", "The event store cannot be opened: Could not parse SQLAlchemy URL"),
-        ("postgresql://127.0.0.1:9/none", "'psycopg2' is missing"),
+        ("nonsense", "The event store cannot be opened: the database URL cannot be read"),
+        ("postgresql://me:s3cret@127.0.0.1:9/none", "failed: Connection refused"),
+        ("postgresql://me:pass@s3cret@127.0.0.1/none", "cannot be read (an @ in its password is written as %40)"),
+        ("postgresql://127.0.0.1:s3cret/none", "the database URL cannot be read"),
+        ("mysql://me:s3cret@127.0.0.1/none", "a database of the kind 'mysql' is not supported"),
         ("sqlite:////proc/none/events.db", "The event store cannot be opened: [Errno 2]"),
     ],
-    ids=["no URL", "no driver", "no folder"],
+    ids=["no URL", "no server", "a password that is not escaped", "no port", "another kind", "no folder"],
 )
 def test_a_database_that_does_not_open_is_one_sentence(
     run: Run, monkeypatch: pytest.MonkeyPatch, url: str, complaint: str
@@ -151,6 +154,7 @@ def test_a_database_that_does_not_open_is_one_sentence(
     assert code == 2
     assert complaint in error
     assert error.count("\n") == 1
+    assert "s3c" not in error
 
 
 def test_a_missing_dependency_is_named(tmp_path: Path) -> None:

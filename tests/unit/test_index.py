@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import ArgumentError
 
 from prefect_jobs.conditions import Condition, OneOf
+from prefect_jobs.databases import DatabaseNotOpened
 from prefect_jobs.gateway import Progress, Run
 from prefect_jobs.gateway.fake import a_run, completed, failed, pending, running
 from prefect_jobs.job_states import STATES_BY_STATUS
@@ -204,6 +204,6 @@ async def test_times_survive_the_database_to_the_microsecond(index: JobIndex) ->
 
 @pytest.mark.parametrize("url", ["sqlite+aiosqlite://", "sqlite+aiosqlite:///:memory:"])
 async def test_a_database_in_memory_is_refused(url: str) -> None:
-    with pytest.raises(ArgumentError, match="name a file"):
+    with pytest.raises(DatabaseNotOpened, match="name a file"):
         async with open_database(url):
             pass

@@ -32,6 +32,7 @@ def sample(
     from sqlalchemy.exc import SQLAlchemyError
 
     from prefect_jobs.cli.settings import load_settings
+    from prefect_jobs.databases import DatabaseNotOpened
     from prefect_jobs.events.sample import EventStoreNotEmpty, write_sample
 
     settings = load_settings()
@@ -39,7 +40,7 @@ def sample(
     with (
         refusing_missing_parts(),
         refusing(EventStoreNotEmpty),
-        refusing_with("The event store cannot be opened", SQLAlchemyError, OSError),
+        refusing_with("The event store cannot be opened", DatabaseNotOpened, SQLAlchemyError, OSError),
         typer.progressbar(length=count, label="Writing events", hidden=count < 100_000) as bar,
     ):
         done = 0

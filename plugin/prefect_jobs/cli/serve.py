@@ -48,10 +48,10 @@ def serve(
 
         prefect_environment.apply(prefect_environment.PRIVATE)
         import uvicorn
-        from sqlalchemy.exc import SQLAlchemyError
 
         from prefect_jobs.api.access_log import write_logs_without_secrets
         from prefect_jobs.api.app import create_app, end_streams
+        from prefect_jobs.databases import DatabaseNotOpened
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
         from prefect_jobs.store import open_database
         from prefect_jobs_ui import mount_page
@@ -63,7 +63,7 @@ def serve(
     with refusing(PrefectUnreachable):
         reachable_prefect()
     # Uvicorn would tell of a database that does not open in forty lines.
-    with refusing_missing_parts(), refusing_with("The job index cannot be opened", SQLAlchemyError, OSError):
+    with refusing_missing_parts(), refusing_with("The job index cannot be opened", DatabaseNotOpened, OSError):
         asyncio.run(open_index_once())
     app = create_app(settings)
     mount_page(app, api_url=settings.address, allowed_origins=settings.allowed_origins)

@@ -1,20 +1,36 @@
-"""The event store's database. SQLite needs telling: it starts without foreign keys, gives up at once on a lock, and
-Python's driver opens no transaction for a SELECT, so that a count and the rows after it may disagree.
+"""The event store's database, SQLite or PostgreSQL by URL.
 
-`open_event_store` returns a store whose connections are set right and whose tables exist.
+`open_event_store` returns a store whose connections are set right and whose tables are those of this release.
 """
 
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine
 
+from prefect_jobs.databases import BEGIN, Schema, database_address, make_folder, not_opened, prepare_sqlite
+from prefect_jobs.databases.schema import UPGRADE_PATIENCE
 from prefect_jobs.events.models import Base
 
-BUSY_TIMEOUT_MS = 30_000
+BUSY_TIMEOUT = 30.0
+"""Seconds that a writer waits for its turn on SQLite."""
+POOL_KEPT = 1
+POOL_MOST = 5
+"""Connections to PostgreSQL of one store: each running job that reads events opens one."""
+
+SCHEMA = Schema(
+    tables=Base.metadata,
+    migrations=Path(__file__).parent / "migrations",
+    version_table="event_store_schema",
+    unversioned={
+        "camera": "id name",
+        "event": "id batch_id camera_id started_at ended_at risk_score risk_level summary reasoning notes reviewed "
+        "is_fast_path object_types clip_path deleted_at",
+        "detection": "id event_id object_type confidence detected_at box_x box_y box_width box_height",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -43,33 +59,43 @@ class EventStore:
 
 
 def open_event_store(url: str) -> EventStore:
-    """Open the event store at a SQLAlchemy URL (sync driver) and create what is missing of its tables.
+    """Open the event store at the URL of a SQLite or PostgreSQL database, and make or migrate its tables.
 
-    Raises `sqlalchemy.exc.SQLAlchemyError` if the database cannot be opened, `OSError` if its folder cannot be made.
+    Raises:
+        DatabaseNotOpened: it cannot be reached or used; the message says why, without the secrets of the URL.
+        OSError: its folder cannot be made.
     """
-    database = make_url(url)
-    if database.get_backend_name() == "sqlite":
-        _make_folder(database.database)
-    engine = create_engine(database)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    Base.metadata.create_all(engine)
+    address = database_address(url, "sync")
+    on_sqlite = address.get_backend_name() == "sqlite"
+    if on_sqlite:
+        make_folder(address)
+    with not_opened():
+        if on_sqlite:
+            engine = create_engine(address, hide_parameters=True)
+            prepare_sqlite(engine, patience=BUSY_TIMEOUT, foreign_keys=True)
+        else:
+            engine = create_engine(
+                address,
+                hide_parameters=True,
+                pool_pre_ping=True,  # a job may pause for hours between two questions
+                pool_size=POOL_KEPT,
+                max_overflow=POOL_MOST - POOL_KEPT,
+            )
+    try:
+        with not_opened():
+            _bring_up_to_date(engine, address)
+    except BaseException:
+        engine.dispose()
+        raise
     return EventStore(engine)
 
 
-def _make_folder(file: str | None) -> None:
-    if file and file != ":memory:" and not file.startswith("file:"):
-        Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions are begun by `_begin_sqlite`, reading ones too
-    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")  # with WAL: no corruption, a power cut may lose the last commits
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+def _bring_up_to_date(engine: Engine, address: URL) -> None:
+    with engine.connect() as connection:
+        if SCHEMA.is_current(connection):
+            return
+    upgrading = create_engine(address, poolclass=NullPool, hide_parameters=True)
+    if address.get_backend_name() == "sqlite":
+        prepare_sqlite(upgrading, patience=UPGRADE_PATIENCE)
+    with upgrading.execution_options(**{BEGIN: "IMMEDIATE"}).begin() as connection:
+        SCHEMA.bring_up_to_date(connection)

@@ -1,7 +1,8 @@
 """The adapter's own database. Only this package speaks SQL for it."""
 
 from prefect_jobs.store.bulk import BulkStore
-from prefect_jobs.store.database import QueryTooSlow, StoreError, StoreUnavailable, open_database
+from prefect_jobs.store.database import open_database
+from prefect_jobs.store.errors import QueryTooSlow, StoreError, StoreUnavailable
 from prefect_jobs.store.history import HistoryStore
 from prefect_jobs.store.index import Change, FoundJobs, JobIndex, JobSummary, Stats
 from prefect_jobs.store.log_pages import LineFilter, StoredLine

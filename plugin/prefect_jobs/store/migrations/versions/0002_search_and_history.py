@@ -1,0 +1,83 @@
+"""Search in memory needs a number for each job and its text; jobs get a past, operations and sessions are kept."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+import sqlalchemy as sa
+from alembic import op
+
+from prefect_jobs.clean_text import clean
+from prefect_jobs.job_text import parameter_text, search_text
+from prefect_jobs.jobs import Job
+
+revision = "0002"
+down_revision = "0001"
+
+BATCH = 2_000
+_ID = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
+_OLD_INDEXES = ("jobs_by_status", "jobs_by_type", "jobs_by_state", "jobs_by_version")
+
+
+def upgrade() -> None:
+    """Give the jobs their new table, and make what is new."""
+    _renew_jobs()
+
+
+def _renew_jobs() -> None:
+    """The key changes, which SQLite cannot do to a table: the jobs move to a new one, oldest first."""
+    for name in _OLD_INDEXES:
+        op.drop_index(name, "jobs")
+    op.rename_table("jobs", "old_jobs")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER TABLE old_jobs RENAME CONSTRAINT jobs_pkey TO old_jobs_pkey")
+    jobs = op.create_table(
+        "jobs",
+        sa.Column("slot", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("job_id", _ID, nullable=False, unique=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("job_type", sa.Text, nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("state", sa.String(24), nullable=False),
+        sa.Column("progress", sa.Integer, nullable=False),
+        sa.Column("message", sa.Text),
+        sa.Column("error", sa.Text),
+        sa.Column("result", sa.JSON),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("started_at", sa.BigInteger),
+        sa.Column("completed_at", sa.BigInteger),
+        sa.Column("due_at", sa.BigInteger),
+        sa.Column("attempt", sa.Integer, nullable=False),
+        sa.Column("deployment_id", sa.String(64)),
+        sa.Column("parameters", sa.JSON, nullable=False),
+        sa.Column("uses_kit", sa.Boolean, nullable=False),
+        sa.Column("state_id", sa.String(64)),
+        sa.Column("reported_percent", sa.Integer),
+        sa.Column("reported_message", sa.Text),
+        sa.Column("reported_attempt", sa.Integer),
+        sa.Column("reported_at", sa.BigInteger),
+        sa.Column("search_text", sa.Text, nullable=False),
+        sa.Column("parameter_text", sa.Text, nullable=False),
+        sa.Column("version", sa.BigInteger, nullable=False),
+    )
+    op.create_index("jobs_by_version", "jobs", ["version"])
+    kept = [column for column in jobs.columns if column.name not in ("slot", "search_text", "parameter_text")]
+    old = sa.table("old_jobs", *(sa.column(column.name, column.type) for column in kept))
+    for rows in _batches(old):
+        op.get_bind().execute(sa.insert(jobs), [_with_texts(row) for row in rows])
+    op.drop_table("old_jobs")
+
+
+def _batches(old: sa.TableClause) -> Iterator[Sequence[sa.Row[Any]]]:
+    place = sa.tuple_(old.c.created_at, old.c.job_id)
+    query = sa.select(old).order_by(old.c.created_at, old.c.job_id).limit(BATCH)
+    rows = op.get_bind().execute(query).all()
+    while rows:
+        yield rows
+        after = sa.tuple_(sa.literal(rows[-1].created_at), sa.literal(rows[-1].job_id))
+        rows = op.get_bind().execute(query.where(place > after)).all()
+
+
+def _with_texts(row: sa.Row[Any]) -> dict[str, Any]:
+    job = cast(Job, row)  # it has the five fields that the texts are made of
+    values = dict(row._mapping)  # pyright: ignore[reportPrivateUsage]  # SQLAlchemy's documented name
+    return values | {"search_text": clean(search_text(job)), "parameter_text": clean(parameter_text(job))}
