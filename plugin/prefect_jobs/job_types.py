@@ -103,7 +103,7 @@ def _job_type(name: str, flow: DeployedFlow | None) -> JobTypeFound:
     return JobTypeFound(
         name=name,
         description=BUILT_IN.get(name) or described or f"Runs of the Prefect flow {name}",
-        title=(chosen.title if chosen else None) or readable(name),
+        title=(flow.title if flow else None) or readable(name),
         deployments=deployments,
     )
 

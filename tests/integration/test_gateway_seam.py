@@ -32,7 +32,7 @@ from prefect_jobs.gateway import (
 from prefect_jobs.gateway.fake import FakePrefect, a_run
 from prefect_jobs.gateway.prefect import PrefectGateway
 from prefect_jobs.gateway.transitions import RunTransitions
-from prefect_jobs.report_names import PROGRESS_EVENT, PROGRESS_LABEL
+from prefect_jobs.report_names import PROGRESS_EVENT, PROGRESS_LABEL, TITLE_LABEL
 from tests.stack import Stack
 
 STATES = {"PENDING": Pending, "RUNNING": Running, "COMPLETED": Completed, "FAILED": Failed}
@@ -210,6 +210,14 @@ async def test_flows_are_listed_by_name_with_what_can_run_them(world: World) -> 
     assert [deployment.name for deployment in seam.deployments] == ["nobody"]
     assert seam.deployment() == seam.deployment("nobody")
     assert seam.deployment("no such") is None
+
+
+async def test_the_title_of_a_type_is_learnt_from_its_runs(stack: Stack) -> None:
+    async with real_world(stack.prefect_api_url) as world:
+        run_id = await world.new_run()
+        await world.client.update_flow_run_labels(UUID(run_id), {TITLE_LABEL: "Seams"})
+        await world.gateway.read_runs([run_id])
+        assert [flow.title for flow in await world.gateway.flows() if flow.name == "seam"] == ["Seams"]
 
 
 async def test_a_run_is_started_with_what_differs_and_says_who_asked(world: World) -> None:

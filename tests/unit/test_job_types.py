@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from prefect_jobs.gateway import DeployedFlow, Deployment
-from prefect_jobs.gateway.fake import FakePrefect
+from prefect_jobs.gateway.fake import FakePrefect, running
 from prefect_jobs.job_types import BUILT_IN, ERRORS_SHOWN, JobTypes, parameter_errors, readable
 
 SCHEMA: dict[str, Any] = {
@@ -76,6 +76,16 @@ async def test_the_built_in_types_are_there_without_any_flow() -> None:
     known = await JobTypes(FakePrefect(deployed=["thumbnails"])).all()
     assert [found.name for found in known] == [*BUILT_IN, "thumbnails"]
     assert [found.chosen is not None for found in known] == [False] * 6 + [True]
+
+
+async def test_a_type_has_the_title_that_its_runs_say() -> None:
+    prefect = FakePrefect([running(flow="export", title="Event export"), running(flow="thumbnails")])
+    titles = {found.name: found.title for found in await JobTypes(prefect).all()}
+    assert (titles["export"], titles["thumbnails"], titles["batch_audit"]) == (
+        "Event export",
+        "Thumbnails",
+        "Batch audit",
+    )
 
 
 async def test_a_flow_with_several_deployments_is_started_by_the_one_named_api() -> None:

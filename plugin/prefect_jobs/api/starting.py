@@ -179,7 +179,7 @@ async def start(
             job_type,
             parameters,
             deployment=chosen.name,
-            run_at=run_at,
+            run_at=run_at if run_at and run_at > datetime.now(UTC) else None,
             idempotency_key=idempotency_key,
             by=caller.name,
         )

@@ -198,8 +198,9 @@ class FakePrefect:
     async def flows(self) -> list[DeployedFlow]:
         """See ``Gateway``."""
         self._asked()
-        undeployed = {run.flow_name for run in self._runs.values()} - self._flows.keys()
-        return sorted([*self._flows.values(), *map(DeployedFlow, undeployed)], key=lambda flow: flow.name)
+        titles = {run.flow_name: run.title for run in self._runs.values()}
+        flows = self._flows | {name: DeployedFlow(name) for name in titles.keys() - self._flows.keys()}
+        return [replace(flow, title=titles.get(name)) for name, flow in sorted(flows.items())]
 
     async def start_run(
         self,

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from prefect_jobs.gateway.asking import PAGE, Ask
-from prefect_jobs.report_names import TITLE_LABEL
 
 FAVOURITE = "api"
 """Of several deployments of a flow the one of this name is what the jobs API starts; else the first by name."""
@@ -17,7 +16,6 @@ class Deployment:
 
     id: str
     name: str
-    title: str | None = None
     description: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What a run gets where nothing else is asked for."""
@@ -30,7 +28,10 @@ class DeployedFlow:
     """One flow on the server, with its deployments by name."""
 
     name: str
+    """Also the job type."""
     deployments: tuple[Deployment, ...] = ()
+    title: str | None = None
+    """What people call it, as the last run that was read says."""
 
     def deployment(self, name: str | None = None) -> Deployment | None:
         """The deployment of this name, or without one the one to start; None when there is none."""
@@ -40,12 +41,10 @@ class DeployedFlow:
 
 
 def _deployment(item: Mapping[str, Any]) -> Deployment:
-    labels: Mapping[str, Any] = item.get("labels") or {}
     schema = item.get("parameter_openapi_schema")
     return Deployment(
         id=str(item["id"]),
         name=str(item["name"]),
-        title=str(labels[TITLE_LABEL]) if labels.get(TITLE_LABEL) else None,
         description=item.get("description"),
         parameters=item.get("parameters") or {},
         parameter_schema=cast("dict[str, Any]", schema) if isinstance(schema, dict) else {},

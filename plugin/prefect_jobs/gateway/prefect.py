@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Self, cast
@@ -98,6 +99,7 @@ class PrefectGateway:
         self._impatient = get_current_settings().copy_with_update({PREFECT_CLIENT_MAX_RETRIES: 0})
         self._flow_names: dict[str, str] = {}
         self._deployments: dict[tuple[str, str | None], str] = {}
+        self._titles: dict[str, str] = {}
         self._transitions = RunTransitions(self._ask)
         self.requests = 0
         self._attempt_starts: dict[tuple[str, int], datetime] = {}
@@ -173,12 +175,15 @@ class PrefectGateway:
         return [await self._run(item, began) for item in items]
 
     async def _run(self, item: Mapping[str, Any], began: int) -> Run:
-        return run_from_json(
+        run = run_from_json(
             item,
             flow_name=self._flow_names.get(str(item["flow_id"]), "unknown"),
             read_order=began,
             attempt_started_at=await self._attempt_start(item),
         )
+        if run.title:
+            self._titles[run.flow_name] = run.title
+        return run
 
     async def _attempt_start(self, item: Mapping[str, Any]) -> datetime | None:
         """When the current attempt of a retried run began: Prefect's ``start_time`` is that of the first."""
@@ -216,7 +221,7 @@ class PrefectGateway:
 
     async def flows(self) -> list[DeployedFlow]:
         """See ``Gateway``."""
-        return await read_flows(self._ask)
+        return [replace(flow, title=self._titles.get(flow.name)) for flow in await read_flows(self._ask)]
 
     async def start_run(
         self,

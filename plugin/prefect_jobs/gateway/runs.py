@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from prefect_jobs.clean_text import clean
-from prefect_jobs.report_names import CREATED_LABEL, KIT_LABEL, PROGRESS_LABEL, RESULT_LABEL
+from prefect_jobs.report_names import CREATED_LABEL, KIT_LABEL, PROGRESS_LABEL, RESULT_LABEL, TITLE_LABEL
 
 WORKER_LABEL = "prefect.worker.name"
 """Prefect's own label of the run: the worker that took it last."""
@@ -69,6 +69,8 @@ class Run:
     result: Any = None
     has_result: bool = False
     uses_kit: bool = False
+    title: str | None = None
+    """What people call jobs of its type, where the kit says it."""
     worker: str | None = None
     """The worker that took it last."""
     queue_name: str | None = None
@@ -188,6 +190,7 @@ def run_from_json(
         result=cast("dict[str, Any]", stored).get("result") if has_result else None,
         has_result=has_result,
         uses_kit=KIT_LABEL in labels,
+        title=_text(labels.get(TITLE_LABEL)),
         worker=_text(labels.get(WORKER_LABEL)),
         queue_name=_text(data.get("work_queue_name")),
         queue_id=_text(data.get("work_queue_id")),
