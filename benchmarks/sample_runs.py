@@ -163,6 +163,8 @@ class _Maker:
         return _sample(base, [state], scheduled_for=due)
 
     def _at_work(self, about: dict[str, Any], states: list[RunState], attempt: int) -> SampleRun:
+        if not about["uses_kit"]:
+            return _sample(about, states)
         total = self._dice.randrange(100, 5_000)
         done = self._dice.randrange(total)
         report = {
