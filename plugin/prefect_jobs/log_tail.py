@@ -37,7 +37,7 @@ class TailPace:
     poll: float = 1.0
     poll_without_socket: float = 0.3
     prove_every: float = 5.0
-    patience: float = 1.0
+    patience: float = 3.0
     patience_for_tail: float = 0.05
     """When lines are stored already, so long a reader of the newest ones waits for still newer ones."""
 
@@ -49,6 +49,8 @@ class LogReach:
     complete: bool
     as_of: datetime | None
     """When Prefect last held no line that is not stored; None while that was never so."""
+    goes_on: bool = False
+    """Whether lines are still being copied: the asker's patience ended before."""
 
 
 @dataclass(slots=True)
@@ -138,7 +140,7 @@ class LogTails:
             raise failure
         await self._store.note_use(job.job_id, self._clock())
         proved = failure is None and book.whole_at is not None and book.whole_at >= asked_at
-        return LogReach(complete=proved, as_of=book.whole_at)
+        return LogReach(complete=proved, as_of=book.whole_at, goes_on=time.monotonic() >= deadline and not proved)
 
     async def copy_quietly(self, job: Job) -> bool:
         """Copy what is missing of a log in the background's share of the budget. True when it is whole.

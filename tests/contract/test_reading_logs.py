@@ -6,6 +6,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from threading import Barrier
 from typing import Any
 
 import httpx
@@ -70,6 +71,7 @@ def test_a_log_line_has_exactly_the_documented_fields(api: httpx.Client, runs: R
 def test_a_burst_is_shown_whole_once_and_in_order(api: httpx.Client, runs: Runs) -> None:
     run_id = runs.started()
     runs.log(run_id, messages(BURST))
+    eventually(lambda: api.get(f"/api/jobs/{run_id}/logs", params={"limit": 1}).json()["complete"], what="a copy")
     answer = api.get(f"/api/jobs/{run_id}/logs", params={"limit": 10_000}).json()
     assert [line["message"] for line in answer["logs"]] == messages(BURST)
     assert [line["seq"] for line in answer["logs"]] == list(range(1, BURST + 1))
@@ -143,6 +145,49 @@ def test_a_late_line_takes_its_place_by_time_and_keeps_a_number_of_its_own(api: 
     assert [(line["message"], line["seq"]) for line in found] == [("first", 1), ("second", 3), ("third", 2)]
 
 
+def test_the_newest_page_and_those_in_front_of_it(api: httpx.Client, runs: Runs) -> None:
+    run_id = runs.started()
+    runs.log(run_id, messages(300))
+    path = f"/api/jobs/{run_id}/logs"
+    eventually(lambda: api.get(path, params={"limit": 1}).json()["total_lines"] == 300, what="all lines")
+    newest = api.get(path, params={"order": "DESC", "limit": 100}).json()
+    assert [line["message"] for line in newest["logs"]] == messages(300)[:-101:-1]
+    assert newest["has_more"]
+    query = {"order": "desc", "limit": 200, "before": newest["logs"][-1]["seq"]}
+    rest = api.get(path, params=query).json()
+    assert [line["message"] for line in rest["logs"]] == messages(200)[::-1]
+    assert not rest["has_more"]
+
+
+def test_the_whole_log_is_counted_whatever_was_asked(api: httpx.Client, runs: Runs) -> None:
+    run_id = runs.started()
+    runs.log(run_id, ["Disk full", "disk nearly full"], level=40)
+    runs.log(run_id, ["calm"])
+    answer = api.get(f"/api/jobs/{run_id}/logs", params={"contains": "DISK F"}).json()
+    assert [line["message"] for line in answer["logs"]] == ["Disk full"]
+    assert (answer["total"], answer["total_lines"], answer["complete"]) == (1, 3, True)
+    assert answer["by_level"] == {"DEBUG": 0, "INFO": 1, "WARNING": 0, "ERROR": 2}
+    assert LOG_TIME.fullmatch(answer["as_of"])
+
+
+def test_a_log_is_downloaded_as_text_as_json_lines_or_as_csv_without_formulas(api: httpx.Client, runs: Runs) -> None:
+    run_id = runs.started()
+    runs.log(run_id, ["=1+1", 'he said "hi"'], level=30)
+    path = f"/api/jobs/{run_id}/logs/download"
+    text = api.get(path)
+    assert text.headers["content-disposition"] == f'attachment; filename="contract-{run_id}.txt"'
+    assert [line.split(" ", 1)[1] for line in text.text.splitlines()] == ["WARNING =1+1", 'WARNING he said "hi"']
+    objects = [json.loads(line) for line in api.get(path, params={"format": "jsonl"}).text.splitlines()]
+    assert objects == api.get(f"/api/jobs/{run_id}/logs").json()["logs"]
+    rows = api.get(path, params={"format": "csv"}).text.split("\r\n")
+    assert rows[0] == "Timestamp,Level,Attempt,Message"
+    assert rows[1].endswith(",WARNING,1,'=1+1")
+    assert rows[2].endswith(',WARNING,1,"he said ""hi"""')
+    assert api.get(path, params={"level": "ERROR"}).text == ""
+    assert api.get(path, params={"format": "exe"}).status_code == 422
+    assert api.get("/api/jobs/nope/logs/download").status_code == 404
+
+
 # -- the socket -----------------------------------------------------------------------------------------------------
 
 
@@ -166,12 +211,32 @@ def test_every_viewer_of_a_burst_gets_each_line_once_also_from_the_middle(stack:
         with viewer(stack, run_id, after=after) as socket:
             return seqs(frames(socket, BURST - after))
 
+    places = (0, 0, 1000, BURST // 2)
     with ThreadPoolExecutor(4) as pool:
-        viewers = [pool.submit(view, after) for after in (0, 0, 1000, BURST // 2)]
+        viewers = [pool.submit(view, after) for after in places]
         runs.log(run_id, messages(BURST // 2, BURST // 2))
-        assert [one.result(timeout=120) for one in viewers] == [
-            list(range(after + 1, BURST + 1)) for after in (0, 0, 1000, BURST // 2)
-        ]
+        assert [one.result(timeout=120) for one in viewers] == [list(range(after + 1, BURST + 1)) for after in places]
+
+
+def test_twenty_viewers_of_a_burst_get_each_line_once_while_one_takes_its_time(stack: Stack, runs: Runs) -> None:
+    run_id = runs.started()
+    others = Barrier(20)
+
+    def view(number: int) -> list[int]:
+        with viewer(stack, run_id, max_queue=1) as socket:
+            slow = number == 0
+            if slow:
+                # It takes nothing at all until every other one has every line.
+                others.wait(timeout=120)
+            seen = seqs(frames(socket, BURST))
+            if not slow:
+                others.wait(timeout=120)
+            return seen
+
+    with ThreadPoolExecutor(20) as pool:
+        viewers = [pool.submit(view, number) for number in range(20)]
+        runs.log(run_id, messages(BURST))
+        assert all(one.result(timeout=150) == list(range(1, BURST + 1)) for one in viewers)
 
 
 def test_a_viewer_who_leaves_and_comes_back_goes_on_where_it_stood(stack: Stack, runs: Runs) -> None:

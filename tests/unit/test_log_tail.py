@@ -244,7 +244,8 @@ async def test_an_answer_waits_for_a_long_copy_no_longer_than_its_patience(desk:
     fill(desk, job, 3000)
     pace = replace(QUICK, patience=0.0, patience_for_tail=0.0)
     tails = LogTails(desk.prefect, desk.index, desk.logs, pace=pace, clock=desk.clock)
-    assert not (await tails.catch_up(job)).complete
+    reach = await tails.catch_up(job)
+    assert (reach.complete, reach.goes_on) == (False, True)
     await tails.close()
 
 

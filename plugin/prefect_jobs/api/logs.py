@@ -125,7 +125,8 @@ async def get_logs(
         job_id,
         [LogEntry.of(line) for line in page],
         await adapter.logs.book(job_id),
-        has_more=len(found) > limit,
+        # An old client must not take what is copied so far for the end of a log.
+        has_more=len(found) > limit or (reach.goes_on and not newest_first),
         complete=reach.complete,
         as_of=reach.as_of,
     )

@@ -98,7 +98,8 @@ class Schema:
         """The first migration for a database of release 0.1.0, None for one that has nothing of ours."""
         inspector = inspect(connection)
         # Empty tables of Prefect or others in the same database do not matter, only those of our names.
-        taken = set(inspector.get_table_names()).intersection(self.tables.tables)
+        # Those of 0.1.0 too: this release may have no use for some of them.
+        taken = set(inspector.get_table_names()).intersection({*self.tables.tables, *self.unversioned})
         if not taken:
             return None
         for table, columns in self.unversioned.items():

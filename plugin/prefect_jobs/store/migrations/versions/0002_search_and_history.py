@@ -21,6 +21,7 @@ _OLD_INDEXES = ("jobs_by_status", "jobs_by_type", "jobs_by_state", "jobs_by_vers
 def upgrade() -> None:
     """Give the jobs their new table, and make what is new."""
     _renew_jobs()
+    _renew_logs()
 
 
 def _renew_jobs() -> None:
@@ -81,3 +82,43 @@ def _with_texts(row: sa.Row[Any]) -> dict[str, Any]:
     job = cast(Job, row)  # it has the five fields that the texts are made of
     values = dict(row._mapping)  # pyright: ignore[reportPrivateUsage]  # SQLAlchemy's documented name
     return values | {"search_text": clean(search_text(job)), "parameter_text": clean(parameter_text(job))}
+
+
+def _renew_logs() -> None:
+    """Copies of logs are numbered by log, and counted. The old ones go: they are copied again when somebody asks."""
+    op.drop_table("log_lines")
+    op.drop_table("log_settled")
+    op.create_table(
+        "job_logs",
+        sa.Column("log_id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("job_id", sa.String(64), nullable=False, unique=True),
+        *(
+            sa.Column(name, sa.Integer, nullable=False)
+            for name in ("lines", "debug", "info", "warning", "error", "last_seq")
+        ),
+        sa.Column("newest", sa.BigInteger),
+        sa.Column("gap_next", sa.Integer),
+        sa.Column("gap_end", sa.Integer),
+        sa.Column("gap_from", sa.BigInteger),
+        sa.Column("gap_until", sa.BigInteger),
+        sa.Column("whole_at", sa.BigInteger),
+        sa.Column("settled_for", sa.BigInteger),
+        sa.Column("used_at", sa.BigInteger, nullable=False),
+        sa.Column("attempt_starts", sa.JSON),
+    )
+    op.create_index("ix_job_logs_used_at", "job_logs", ["used_at"])
+    op.create_table(
+        "job_log_lines",
+        sa.Column("log_id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("line_id", sa.String(36), nullable=False),
+        sa.Column("timestamp", sa.BigInteger, nullable=False),
+        sa.Column("level", sa.Integer, nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
+        sa.UniqueConstraint("log_id", "line_id", name="job_log_lines_once"),
+        sqlite_with_rowid=False,
+    )
+    place = ["log_id", "timestamp", "seq"]
+    notable = sa.text("level >= 30")
+    op.create_index("job_log_lines_in_order", "job_log_lines", place)
+    op.create_index("job_log_lines_notable", "job_log_lines", place, sqlite_where=notable, postgresql_where=notable)
