@@ -48,6 +48,12 @@ class ChangeHub:
         if changes:
             self.wake()
 
+    def restart(self, version: int) -> None:
+        """Forget every change: the index was read anew, and what changed until this version is not known one by one."""
+        self._ring.clear()
+        self._forgotten = max(version, self._forgotten)
+        self.wake()
+
     def wake(self) -> None:
         """Wake everybody who waits, to look again."""
         self._news.set()

@@ -76,3 +76,8 @@ class Not:
 
 
 Condition = Plain | Not
+
+
+def plain_of(condition: Condition) -> Plain:
+    """The condition itself, or the one that this is the opposite of."""
+    return condition.condition if isinstance(condition, Not) else condition

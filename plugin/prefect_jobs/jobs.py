@@ -99,7 +99,8 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
     begun = status != "pending" or state == "suspended"
     reported = newest_progress(run.run_count, run.progress, known) if begun else None
     error = error_of(state, clean(run.state_message or "")) if status == "failed" else None
-    started_at = run.started_at if begun else None
+    # Prefect gives a run that was cancelled before any attempt a start time too: that of its end.
+    started_at = run.started_at if begun and run.run_count > 0 else None
     if started_at is not None and started_at < run.created_at:
         # `python myflow.py` starts its clock before the server writes the run's record.
         started_at = run.created_at

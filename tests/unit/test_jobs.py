@@ -105,3 +105,9 @@ def test_progress_is_clamped_to_0_and_100(told: int, shown: int) -> None:
     progress = Progress.parse({"percent": told, "message": None, "attempt": 1, "at": "2026-03-04T08:15:00+00:00"})
     assert progress is not None
     assert progress.percent == shown
+
+
+def test_a_job_that_was_cancelled_before_it_began_has_no_start() -> None:
+    """Prefect writes the end time as start time then, and the job counted as one that took no time at all."""
+    run = a_run("CANCELLED", run_count=0, started_at=NOW, ended_at=NOW)
+    assert job_from_run(run, now=NOW).started_at is None

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,15 +16,16 @@ from prefect_jobs.conditions import (
     HasError,
     HasParameter,
     IdStarts,
+    Logged,
     Not,
     OneOf,
 )
-from prefect_jobs.gateway import Run
+from prefect_jobs.gateway import LogLine, Run
 from prefect_jobs.gateway.fake import a_run
 from prefect_jobs.job_states import STATES_BY_STATUS, TABLE
 from prefect_jobs.job_text import parameter_text, search_text
 from prefect_jobs.jobs import Job
-from prefect_jobs.store import JobIndex, Page, orders, search, texts
+from prefect_jobs.store import JobIndex, LogStore, Page, log_search, orders, search, texts
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.orders import SORTS
 from prefect_jobs.store.tables import to_microseconds
@@ -219,3 +221,25 @@ async def test_hostile_text_is_found_and_harms_nobody(index: JobIndex) -> None:
         assert (await index.find([Contains(text)], Page(50))).counts.total == 1, text
     for text in (".*", "\x00", "\ud800", "a.b"):
         assert (await index.find([Contains(text, or_id=True), Not(IdStarts(text))], Page(50))).counts.total == 0, text
+
+
+async def test_jobs_are_found_by_what_they_logged(
+    index: JobIndex, logs: LogStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrote, silent, other = (a_run("COMPLETED", created_at=NOW - timedelta(minutes=age)) for age in (1, 2, 3))
+    await index.apply([wrote, silent, other], now=NOW)
+    lines = [(wrote, "Disk FULL: 100%_ of ÜBUNG"), (silent, "all is well"), (other, "disk fuller")]
+    for run, message in lines:
+        await logs.add(run.id, [LogLine(str(uuid4()), run.id, NOW, 20, message)])
+
+    async def found(*conditions: Condition) -> tuple[list[str], int, bool]:
+        answer = await index.find(conditions, Page(50))
+        return [job.job_id for job in answer.jobs], answer.counts.total, answer.exact
+
+    assert await found(Logged("disk full")) == ([wrote.id, other.id], 2, True)
+    assert await found(Logged("100%_")) == ([wrote.id], 1, True)
+    assert await found(Logged("übung")) == ([wrote.id], 1, True)
+    assert await found(Not(Logged("disk full"))) == ([silent.id], 1, True)
+    assert await found(Logged("disk"), IdStarts(other.id)) == ([other.id], 1, True)
+    monkeypatch.setattr(log_search, "SECONDS", -1)
+    assert await found(Logged("disk full")) == ([], 0, False)

@@ -98,6 +98,7 @@ class Columns:
         self.due_at: Numbers = grow("due_at", np.int64, MISSING)
         self.progress: NDArray[np.uint8] = grow("progress", np.uint8, 0)
         self.has_error: Mask = grow("has_error", np.bool_, False)
+        self.turned_up: NDArray[np.int32] = grow("turned_up", np.int32, 0)
         self._capacity = grown
 
     # -- writing --------------------------------------------------------------------------------------------------
@@ -174,6 +175,11 @@ class Columns:
         self.completed += len(durations)
         self.completed_duration += int(durations.sum())
 
+    def turn_up(self, slots: Sequence[int], look: int) -> None:
+        """Note that a reading of Prefect held these jobs, since this look around began."""
+        places = np.array(slots, dtype=np.int32)
+        self.turned_up[places[places < self.size]] = look
+
     # -- reading --------------------------------------------------------------------------------------------------
 
     def all(self) -> slice:
@@ -201,6 +207,11 @@ class Columns:
     def present(self) -> Slots:
         """Every job there is."""
         return np.flatnonzero(self.state[: self.size] != ABSENT).astype(np.int32)
+
+    def missing(self, look: int, *, active_only: bool) -> Slots:
+        """The jobs that did not turn up since this look around began: of all, or of those that have not ended."""
+        slots = self.active() if active_only else self.present()
+        return slots[self.turned_up[slots] < look]
 
     def number(self, column: RangedColumn, where: Where) -> Numbers:
         """One column of these jobs."""

@@ -2,9 +2,12 @@
 
 Rows are only ever drawn from a reading of Prefect or a progress report of the run itself. Each change of any job takes
 the next version, in the same transaction, by one writer: versions therefore become visible in their order. The rows are
-what survives; what is searched stands in memory (`columns`, `texts`) and follows each committed change.
+what survives; what is searched stands in memory (`columns`, `texts`) and follows each committed change, whichever
+process made it: `follow` reads the rows above the version that memory stands at.
 """
 
+import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +19,7 @@ from sqlalchemy import Column, Row, and_, delete, false, func, insert, or_, sele
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from prefect_jobs.clean_text import clean
-from prefect_jobs.conditions import Condition, Contains, IdStarts, Logged, Not, Plain
+from prefect_jobs.conditions import Condition, Contains, IdStarts, Logged, Plain, plain_of
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import Status
 from prefect_jobs.job_text import parameter_text, search_text
@@ -24,6 +27,7 @@ from prefect_jobs.jobs import Job, job_from_run
 from prefect_jobs.store.columns import Columns, Slots
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.loading import load
+from prefect_jobs.store.log_search import jobs_that_logged
 from prefect_jobs.store.orders import Orders
 from prefect_jobs.store.search import Counts, Found, Page, Search
 from prefect_jobs.store.statistics import Bucket, latest_durations, timeline
@@ -32,6 +36,8 @@ from prefect_jobs.store.texts import Texts
 
 TOMBSTONES_KEPT = timedelta(hours=24)
 READ_ORDERS_KEPT = 100_000
+FOLLOW_LIMIT = 20_000
+"""Changes that are followed one by one; of more, everything is read anew."""
 IN_LIST = 500
 """Values in one query: well below every database's limit of parameters."""
 ID_PREFIX_LEAST = 6
@@ -47,6 +53,7 @@ class Change:
     version: int
     job_id: str
     job: Job | None
+    slot: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,52 +120,78 @@ class JobIndex:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._read_orders: OrderedDict[str, int] = OrderedDict()
-        self._columns, self._texts = Columns(), Texts()
-        self._orders = Orders(self._columns)
-        self._search = Search(self._columns, self._texts, self._orders)
+        self._in_step = asyncio.Lock()
+        self._looks = 0
+        self.followed = 0
+        """The version that memory stands at."""
+        self.readings = 0
+        """How often everything was read into memory: after each the changes before are not known one by one."""
+        self._stand(Columns(), Texts())
+
+    def _stand(self, columns: Columns, texts: Texts) -> None:
+        self._columns, self._texts = columns, texts
+        self._orders = Orders(columns)
+        self._search = Search(columns, texts, self._orders)
 
     @classmethod
     async def open(cls, database: Database) -> "JobIndex":
         """The index of this database, read into memory (some seconds a million jobs)."""
         index = cls(database)
         async with database.reading() as connection:
-            await load(connection, index._columns, index._texts)
+            await index._read_all(connection)
         return index
+
+    async def _read_all(self, connection: AsyncConnection) -> None:
+        version = (await connection.execute(select(clock.c.version))).scalar_one()
+        columns, texts = Columns(), Texts()
+        await load(connection, columns, texts)
+        self._stand(columns, texts)
+        self.followed, self.readings = version, self.readings + 1
 
     # -- writing --------------------------------------------------------------------------------------------------
 
     async def apply(self, runs: Sequence[Run], *, now: datetime) -> list[Change]:
-        """Make the index say what these readings of Prefect say. Returns what changed, in version order."""
-        async with self._database.writing() as connection:
-            newest: dict[str, Run] = {}
-            for run in sorted(runs, key=lambda run: run.read_order):
-                if run.read_order >= self._read_orders.get(run.id, 0):
-                    newest[run.id] = run
-            known = await self._by_ids(connection, list(newest))
-            changed: list[tuple[Job | None, Job]] = []
-            for run in newest.values():
-                self._remember(run.id, run.read_order)
-                old = known.get(run.id)
-                job = job_from_run(run, now=now, known=old.reported if old else None)
-                if old is None or replace(old, version=0, slot=0) != job:
-                    changed.append((old, job))
-            changes = await self._write(connection, changed)
-        return self._committed(changes)
+        """Make the index say what these readings of Prefect say.
+
+        Returns:
+            What changed since memory was told last, by whomever, in version order.
+        """
+        async with self._in_step:
+            look = self._looks
+            async with self._database.writing() as connection:
+                newest: dict[str, Run] = {}
+                for run in sorted(runs, key=lambda run: run.read_order):
+                    if run.read_order >= self._read_orders.get(run.id, 0):
+                        newest[run.id] = run
+                known = await self._by_ids(connection, list(newest))
+                changed: list[tuple[Job | None, Job]] = []
+                for run in newest.values():
+                    self._remember(run.id, run.read_order)
+                    old = known.get(run.id)
+                    job = job_from_run(run, now=now, known=old.reported if old else None)
+                    if old is None or replace(old, version=0, slot=0) != job:
+                        changed.append((old, job))
+                changes = await self._write(connection, changed)
+            told = await self._committed(changes)
+            written = [change.job.slot for change in changes if change.job]
+            self._columns.turn_up([*written, *(job.slot for job in known.values())], look)
+            return told
 
     async def apply_progress(self, reports: Iterable[tuple[str, Progress]]) -> list[Change]:
         """Take over what running jobs report. Reports for another attempt, or older than the known one, are dropped."""
-        async with self._database.writing() as connection:
-            latest = dict(sorted(reports, key=lambda report: report[1].at))
-            changed: list[tuple[Job | None, Job]] = []
-            for job_id, old in (await self._by_ids(connection, list(latest))).items():
-                report = latest[job_id]
-                stale = old.reported is not None and old.reported.at >= report.at
-                if old.status != "running" or report.attempt != old.attempt or stale:
-                    continue
-                message = old.message if old.state == "aborting" else report.message
-                changed.append((old, replace(old, progress=report.percent, message=message, reported=report)))
-            changes = await self._write(connection, changed)
-        return self._committed(changes)
+        async with self._in_step:
+            async with self._database.writing() as connection:
+                latest = dict(sorted(reports, key=lambda report: report[1].at))
+                changed: list[tuple[Job | None, Job]] = []
+                for job_id, old in (await self._by_ids(connection, list(latest))).items():
+                    report = latest[job_id]
+                    stale = old.reported is not None and old.reported.at >= report.at
+                    if old.status != "running" or report.attempt != old.attempt or stale:
+                        continue
+                    message = old.message if old.state == "aborting" else report.message
+                    changed.append((old, replace(old, progress=report.percent, message=message, reported=report)))
+                changes = await self._write(connection, changed)
+            return await self._committed(changes)
 
     async def promote_due(self, *, now: datetime) -> list[Change]:
         """Turn the runs that a schedule prepared and whose time has come into jobs."""
@@ -166,36 +199,35 @@ class JobIndex:
         due = ahead[self._columns.due_at[ahead] <= to_microseconds(now)]
         if not len(due):
             return []
-        async with self._database.writing() as connection:
-            found = await self._by_slots(connection, due)
-            changes = await self._write(
-                connection, [(old, replace(old, state="pending")) for old in found if old.state == "scheduled"]
-            )
-        return self._committed(changes)
+        async with self._in_step:
+            async with self._database.writing() as connection:
+                found = await self._by_slots(connection, due)
+                changes = await self._write(
+                    connection, [(old, replace(old, state="pending")) for old in found if old.state == "scheduled"]
+                )
+            return await self._committed(changes)
 
     async def remove(self, job_ids: Sequence[str], *, now: datetime) -> list[Change]:
-        """Forget jobs that Prefect no longer holds."""
+        """Forget jobs that Prefect no longer holds, and what readings say of them that began before."""
         changes: list[Change] = []
-        slots: list[int] = []
-        async with self._database.writing() as connection:
-            gone = await self._by_ids(connection, job_ids)
-            first = await self._next_versions(connection, len(gone)) if gone else 0
-            for version, (job_id, old) in enumerate(gone.items(), first):
-                await connection.execute(delete(jobs).where(jobs.c.slot == old.slot))
-                await connection.execute(delete(deleted_jobs).where(deleted_jobs.c.job_id == job_id))
-                await connection.execute(insert(deleted_jobs).values(job_id=job_id, deleted_at=now, version=version))
-                changes.append(Change(version, job_id, None))
-                slots.append(old.slot)
-            expired = deleted_jobs.c.deleted_at < now - TOMBSTONES_KEPT
-            floor = (await connection.execute(select(func.max(deleted_jobs.c.version)).where(expired))).scalar()
-            if floor is not None:
-                await connection.execute(delete(deleted_jobs).where(expired))
-                await connection.execute(update(clock).where(clock.c.floor < floor).values(floor=floor))
-        for slot in slots:
-            self._columns.remove(slot)
-            self._texts.remove(slot)
-            self._orders.changed(slot)
-        return changes
+        async with self._in_step:
+            for job_id in job_ids:
+                self._remember(job_id, time.monotonic_ns())
+            async with self._database.writing() as connection:
+                gone = await self._by_ids(connection, job_ids)
+                first = await self._next_versions(connection, len(gone)) if gone else 0
+                for version, (job_id, old) in enumerate(gone.items(), first):
+                    await connection.execute(delete(jobs).where(jobs.c.slot == old.slot))
+                    await connection.execute(delete(deleted_jobs).where(deleted_jobs.c.job_id == job_id))
+                    tombstone = {"job_id": job_id, "deleted_at": now, "slot": old.slot, "version": version}
+                    await connection.execute(insert(deleted_jobs).values(tombstone))
+                    changes.append(Change(version, job_id, None, old.slot))
+                expired = deleted_jobs.c.deleted_at < now - TOMBSTONES_KEPT
+                floor = (await connection.execute(select(func.max(deleted_jobs.c.version)).where(expired))).scalar()
+                if floor is not None:
+                    await connection.execute(delete(deleted_jobs).where(expired))
+                    await connection.execute(update(clock).where(clock.c.floor < floor).values(floor=floor))
+            return await self._committed(changes)
 
     async def _write(self, connection: AsyncConnection, changed: Sequence[tuple[Job | None, Job]]) -> list[Change]:
         """Write new jobs, and what is different in known ones, each with its own version."""
@@ -220,10 +252,47 @@ class JobIndex:
             )
             for number, slot in zip(new, slots.scalars().all(), strict=True):
                 written[number] = replace(written[number], slot=slot)
-        return [Change(job.version, job.job_id, job) for job in written]
+        return [Change(job.version, job.job_id, job, job.slot) for job in written]
 
-    def _committed(self, changes: list[Change]) -> list[Change]:
-        """Let what stands in memory follow the database."""
+    # -- memory follows the database --------------------------------------------------------------------------------
+
+    async def follow(self) -> list[Change]:
+        """Take over what others wrote, or this process in a request that ended before memory was told.
+
+        Returns:
+            What changed, in version order; nothing when so much did, or so long ago, that everything was read anew
+            (``readings`` tells).
+        """
+        async with self._in_step:
+            return await self._catch_up()
+
+    async def _committed(self, changes: list[Change]) -> list[Change]:
+        if not changes:
+            return []
+        if changes[0].version != self.followed + 1:
+            # Somebody else wrote meanwhile: his changes come first.
+            return await self._catch_up()
+        return self._take_over(changes, changes[-1].version)
+
+    async def _catch_up(self) -> list[Change]:
+        async with self._database.reading() as connection:
+            version, floor = (await connection.execute(select(clock.c.version, clock.c.floor))).one()
+            if version == self.followed:
+                return []
+            if not floor <= self.followed < version or version - self.followed > FOLLOW_LIMIT:
+                await self._read_all(connection)
+                return []
+            changed = select(*_COLUMNS).where(jobs.c.version > self.followed)
+            gone = select(deleted_jobs).where(deleted_jobs.c.version > self.followed)
+            found = [_job(row) for row in (await connection.execute(changed)).all()]
+            changes = [Change(job.version, job.job_id, job, job.slot) for job in found]
+            changes += [
+                Change(row.version, row.job_id, None, row.slot) for row in (await connection.execute(gone)).all()
+            ]
+        # A slot may be given again to a new job, so the order counts.
+        return self._take_over(sorted(changes, key=lambda change: change.version), version)
+
+    def _take_over(self, changes: list[Change], version: int) -> list[Change]:
         for change in changes:
             if (job := change.job) is not None:
                 self._columns.put(job.slot, self._columns.cell_of(job))
@@ -235,7 +304,35 @@ class JobIndex:
                     created_at=self._columns.created_at,
                 )
                 self._orders.changed(job.slot)
+            elif change.slot is not None:
+                self._columns.remove(change.slot)
+                self._texts.remove(change.slot)
+                self._orders.changed(change.slot)
+        self.followed = version
         return changes
+
+    # -- which jobs turned up -------------------------------------------------------------------------------------
+
+    def look_around(self) -> int:
+        """Begin to note which jobs readings of Prefect hold. Returns the number to ask ``missing`` with."""
+        self._looks += 1
+        return self._looks
+
+    async def missing(self, look: int, *, active_only: bool) -> AsyncIterator[list[str]]:
+        """Ids, some hundred at a time, of the jobs that no reading has held since: of all, or of the active ones."""
+        async for ids in self._ids(self._columns.missing(look, active_only=active_only)):
+            yield ids
+
+    async def attempt_starts(self, attempts: Sequence[tuple[str, int]]) -> dict[tuple[str, int], datetime]:
+        """When these attempts (job, number) began, those of them that the index knows."""
+        wanted, found = set(attempts), dict[tuple[str, int], datetime]()
+        ids = [job_id for job_id, _ in attempts]
+        query = select(jobs.c.job_id, jobs.c.attempt, jobs.c.started_at)
+        async with self._database.reading() as connection:
+            for start in range(0, len(ids), IN_LIST):
+                rows = await connection.execute(query.where(jobs.c.job_id.in_(ids[start : start + IN_LIST])))
+                found.update(((job_id, attempt), began) for job_id, attempt, began in rows if began is not None)
+        return {key: began for key, began in found.items() if key in wanted}
 
     @staticmethod
     async def _next_versions(connection: AsyncConnection, count: int) -> int:
@@ -286,17 +383,25 @@ class JobIndex:
 
     async def _find(self, connection: AsyncConnection, conditions: Sequence[Condition], page: Page) -> Found:
         known: dict[Plain, Slots] = {}
+        whole = True
+        logged: set[Logged] = set()
         for condition in conditions:
-            plain = condition.condition if isinstance(condition, Not) else condition
+            plain = plain_of(condition)
             if isinstance(plain, Logged):
-                raise NotImplementedError
-            if isinstance(plain, IdStarts):
+                logged.add(plain)
+            elif isinstance(plain, IdStarts):
                 known[plain] = await self._slots_by_id(connection, plain.prefix)
             elif isinstance(plain, Contains) and plain.or_id and len(plain.text) >= ID_PREFIX_LEAST:
                 known[plain] = await self._slots_by_id(connection, plain.text)
+            whole &= len(known.get(plain, ())) < BY_ID_LIMIT
+        if logged:
+            others = [condition for condition in conditions if plain_of(condition) not in logged]
+            candidates = await self._search.find(others, Page(self._columns.size, exact=True), known)
+            for plain in logged:
+                known[plain], read = await jobs_that_logged(connection, candidates.slots, plain.text)
+                whole &= read
         found = await self._search.find(conditions, page, known)
-        cut = any(len(slots) >= BY_ID_LIMIT for slots in known.values())
-        return replace(found, exact=False) if cut else found
+        return found if whole else replace(found, exact=False)
 
     def everything(self) -> Counts:
         """The counts over all jobs."""
@@ -325,7 +430,10 @@ class JobIndex:
 
     async def ids(self, *, active_only: bool) -> AsyncIterator[list[str]]:
         """Ids, some hundred at a time: of all rows, or of the jobs that have not ended."""
-        slots = self._columns.active() if active_only else self._columns.present()
+        async for ids in self._ids(self._columns.active() if active_only else self._columns.present()):
+            yield ids
+
+    async def _ids(self, slots: Slots) -> AsyncIterator[list[str]]:
         for start in range(0, len(slots), IN_LIST):
             chosen = slots[start : start + IN_LIST].tolist()
             async with self._database.reading() as connection:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prefect_jobs.conditions import Condition, Contains, HasParameter, IdStarts, Logged, Not, OneOf, Plain
+from prefect_jobs.conditions import Condition, Contains, HasParameter, IdStarts, Logged, Not, OneOf, Plain, plain_of
 from prefect_jobs.job_states import SCHEDULED_AHEAD, STATUSES, Status
 from prefect_jobs.job_text import needle, parameter_needle
 from prefect_jobs.store.columns import ABSENT, STATES, STATUS_OF, Columns, Mask, Slots, Where, by_name
@@ -79,7 +79,7 @@ class Search:
         if on_texts:
             return await self._by_text(on_columns, on_texts, on_sets, page, known)
         counts: NDArray[np.int64] | None = None
-        if not on_sets and all(isinstance(_plain(condition), OneOf) for condition in on_columns):
+        if not on_sets and all(isinstance(plain_of(condition), OneOf) for condition in on_columns):
             counts = self._columns.counted(on_columns)
         if counts is not None and counts.sum() > FEW:
             slots = self._orders.page(
@@ -120,7 +120,7 @@ class Search:
             found &= self._columns.matches(condition, where)
         for condition in on_sets:
             among = np.zeros(self._columns.size, dtype=np.bool_)
-            among[known[_plain(condition)]] = True
+            among[known[plain_of(condition)]] = True
             found &= ~among[where] if isinstance(condition, Not) else among[where]
         return found
 
@@ -177,17 +177,13 @@ async def _read(scan: Scan) -> AsyncIterator[tuple[Slots, int | None]]:
         yield np.concatenate(parts), rest[0].newest if rest else None
 
 
-def _plain(condition: Condition) -> Plain:
-    return condition.condition if isinstance(condition, Not) else condition
-
-
 def _sorted_out(conditions: Sequence[Condition]) -> tuple[list[Condition], list[Condition], list[Condition]]:
     """The conditions on columns, on texts, and those that only the database can tell."""
     on_columns: list[Condition] = []
     on_texts: list[Condition] = []
     on_sets: list[Condition] = []
     for condition in conditions:
-        match _plain(condition):
+        match plain_of(condition):
             case Contains() | HasParameter():
                 on_texts.append(condition)
             case Logged() | IdStarts():
@@ -207,7 +203,7 @@ def _text_filter(conditions: Sequence[Condition], known: Mapping[Plain, Slots]) 
     by_id: set[int] = set()
     for condition in conditions:
         wanted = not isinstance(condition, Not)
-        match _plain(condition):
+        match plain_of(condition):
             case Contains(text) as plain:
                 texts[wanted].append(needle(text))
                 by_id.update(known.get(plain, np.zeros(0, dtype=np.int32)).tolist())

@@ -94,6 +94,8 @@ deleted_jobs = Table(
     metadata,
     Column("job_id", String(64), primary_key=True),
     Column("deleted_at", Moment, nullable=False),
+    # Its place in the columns in memory, for the processes that follow this one.
+    Column("slot", Integer),
     Column("version", BigInteger, nullable=False, index=True),
 )
 
