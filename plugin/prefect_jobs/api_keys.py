@@ -9,7 +9,7 @@ import hmac
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 Role = Literal["viewer", "operator", "admin"]
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
@@ -54,7 +54,7 @@ class ApiKey:
             raise ValueError(f"the API key of {name} must have {SHORTEST_KEY} to {LONGEST_KEY} characters")
         if not _KEY.fullmatch(key):
             raise ValueError(f"the API key of {name} may hold only letters, digits and ._~+-")
-        return cls(name, cast(Role, role), _digest(key))
+        return cls(name, role, _digest(key))
 
 
 def parse_keys(texts: Iterable[str]) -> tuple[ApiKey, ...]:

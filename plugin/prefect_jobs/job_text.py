@@ -32,10 +32,11 @@ def search_text(job: Job) -> str:
     fields = [job.job_type, job.message or ""]
     if job.error and job.error not in fields[1]:
         fields.append(job.error)
-    if isinstance(job.result, str):
-        fields.append(job.result)
-    elif isinstance(job.result, dict):
-        values = cast("dict[str, Any]", job.result).values()
+    result: Any = job.result
+    if isinstance(result, str):
+        fields.append(result)
+    elif isinstance(result, dict):
+        values = cast("dict[str, Any]", result).values()
         fields.extend(value for value in values if isinstance(value, str))
     return _FIELD_END.join(_one_line(field, FIELD_LIMIT) for field in fields)[:TEXT_LIMIT]
 

@@ -16,6 +16,7 @@ from prefect_jobs.api.app import create_app, end_streams
 from prefect_jobs.gateway import Run
 from prefect_jobs.gateway.fake import FakePrefect, a_run, completed, failed, pending, running
 from prefect_jobs.settings import Settings
+from tests.stack import eventually
 
 T = TypeVar("T")
 
@@ -94,6 +95,8 @@ def serving(folder: Path) -> Generator[Target]:
     living = asyncio.run_coroutine_threadsafe(live(), loop)
     try:
         ready.wait(60)
+        # 503 is what /readyz says until everything has been read once.
+        eventually(lambda: target.send(method="GET", url="/readyz").is_success, within=60)
         yield target
     finally:
         loop.call_soon_threadsafe(over.set)

@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("id", _ID, primary_key=True),
         sa.Column[int]("event_id", _ID, sa.ForeignKey("event.id"), nullable=False),
         sa.Column("object_type", sa.String(64), nullable=False),
-        sa.Column("confidence", sa.Float, nullable=False),
+        sa.Column("confidence", sa.Float, nullable=False),  # pyright: ignore[reportUnknownArgumentType]  the variant of a type hides it
         sa.Column("detected_at", _INSTANT, nullable=False),
         sa.Column("box_x", sa.Integer, nullable=False),
         sa.Column("box_y", sa.Integer, nullable=False),
