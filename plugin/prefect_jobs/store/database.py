@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from prefect_jobs.databases import BEGIN, Schema, database_address, make_folder, not_opened, prepare_sqlite
 from prefect_jobs.databases.schema import UPGRADE_PATIENCE
+from prefect_jobs.store.cancelled_query import ConnectionThreads
 from prefect_jobs.store.deadline import deadline_of, limited, watch_sqlite
 from prefect_jobs.store.errors import in_our_words
 from prefect_jobs.store.tables import clock, metadata
@@ -129,12 +130,15 @@ async def open_database(url: str, *, statement_limit: float = STATEMENT_LIMIT) -
         make_folder(address)
     with not_opened():
         engine = _engine(address)
+    threads = ConnectionThreads(engine.sync_engine) if engine.dialect.name == "sqlite" else None
     try:
         with not_opened():
             await _bring_up_to_date(engine, address)
         yield Database(engine, statement_limit=statement_limit)
     finally:
         await engine.dispose()
+        if threads is not None:
+            await threads.ended()
 
 
 def _engine(address: URL) -> AsyncEngine:
