@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Column, Row, and_, delete, false, func, insert, or_, select, update
+from sqlalchemy import Column, Row, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from prefect_jobs.clean_text import clean
@@ -86,6 +86,9 @@ class FoundJobs:
 
 _TEXTS = ("search_text", "parameter_text")
 _COLUMNS = [column for column in jobs.columns if column.name not in _TEXTS]
+# Made once: making a statement of so many columns takes as long as asking it (1 of 3.4 ms for a page of 50).
+_BY_IDS = select(*_COLUMNS).where(jobs.c.job_id.in_(bindparam("ids", expanding=True)))
+_BY_SLOTS = select(*_COLUMNS).where(jobs.c.slot.in_(bindparam("slots", expanding=True)))
 
 
 def _job(row: Row[Any]) -> Job:
@@ -483,7 +486,7 @@ class JobIndex:
         found: dict[str, Job] = {}
         for start in range(0, len(job_ids), IN_LIST):
             chosen = job_ids[start : start + IN_LIST]
-            rows = await connection.execute(select(*_COLUMNS).where(jobs.c.job_id.in_(chosen) if chosen else false()))
+            rows = await connection.execute(_BY_IDS, {"ids": chosen})
             found.update((row.job_id, _job(row)) for row in rows.all())
         return found
 
@@ -493,7 +496,7 @@ class JobIndex:
         found: dict[int, Job] = {}
         wanted = slots.tolist()
         for start in range(0, len(wanted), IN_LIST):
-            rows = await connection.execute(select(*_COLUMNS).where(jobs.c.slot.in_(wanted[start : start + IN_LIST])))
+            rows = await connection.execute(_BY_SLOTS, {"slots": wanted[start : start + IN_LIST]})
             found.update((row.slot, _job(row)) for row in rows.all())
         return [found[slot] for slot in wanted if slot in found]
 

@@ -12,7 +12,7 @@ from prefect_jobs.job_states import SCHEDULED_AHEAD, STATUSES, Status
 from prefect_jobs.job_text import needle, parameter_needle
 from prefect_jobs.store.columns import ABSENT, STATES, STATUS_OF, Columns, Mask, Slots, Where, by_name
 from prefect_jobs.store.orders import FEW, Orders, Sort, sorted_slots
-from prefect_jobs.store.texts import Scan, TextFilter, Texts
+from prefect_jobs.store.texts import Keep, Scan, TextFilter, Texts
 
 EXACT_UP_TO = 10_000
 """Matches of a text that are counted in any case. Where more of them are found among the newest jobs, older jobs are
@@ -148,7 +148,15 @@ class Search:
         matched: list[Slots] = []
         count = 0
         exact = True
-        async for slots, unread in _read(scan):
+
+        def keep(slots: Slots) -> Mask:
+            # The slots of a segment ascend nearly without a gap: a span of the columns is read faster than picks.
+            first = int(slots[0])
+            return self._all_match(on_columns, on_sets, slice(first, int(slots[-1]) + 1), known)[slots - first]
+
+        # Comparing numbers is cheaper than reading texts, unless it is only that nobody sees what is scheduled ahead.
+        async for slots, unread in _read(scan, keep if len(on_columns) + len(on_sets) > 1 else None):
+            # Once more: jobs may have changed while their texts were read.
             slots = slots[self._all_match(on_columns, on_sets, slots, known)]
             matched.append(slots)
             count += len(slots)
@@ -166,13 +174,13 @@ class Search:
         return bool(-np.partition(-created, last - 1)[last - 1] > unread)
 
 
-async def _read(scan: Scan) -> AsyncIterator[tuple[Slots, int | None]]:
+async def _read(scan: Scan, keep: Keep | None) -> AsyncIterator[tuple[Slots, int | None]]:
     """Matching slots, each once, and the latest ``created_at`` in what was not read yet (None: all was)."""
     segments = scan.segments
     yield scan.loose, segments[0].newest if segments else None
     for start in range(0, len(segments), _SIDE_BY_SIDE):
         chosen = segments[start : start + _SIDE_BY_SIDE]
-        parts = await asyncio.gather(*(asyncio.to_thread(scan.matches, segment) for segment in chosen))
+        parts = await asyncio.gather(*(asyncio.to_thread(scan.matches, segment, keep) for segment in chosen))
         rest = segments[start + _SIDE_BY_SIDE :]
         yield np.concatenate(parts), rest[0].newest if rest else None
 
