@@ -9,6 +9,8 @@ import pytest
 
 from tests.stack import OURS, Stack, running_stack
 
+pytest_plugins = ["tests.databases"]
+
 LOG_TAIL = 20_000  # characters of the processes' output that a failure shows
 SEEDED_EVENTS = 300
 
@@ -20,9 +22,18 @@ def _no_settings_of_the_developer() -> None:  # pyright: ignore[reportUnusedFunc
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Generator[Stack]:
-    """Prefect, worker, adapter and page, with 300 sample events; one for the whole run."""
-    with running_stack(tmp_path_factory.mktemp("stack"), events=SEEDED_EVENTS) as running:
+def stack(
+    tmp_path_factory: pytest.TempPathFactory, on_postgres: bool, request: pytest.FixtureRequest
+) -> Generator[Stack]:
+    """Prefect, worker, adapter and page, with 300 sample events; one for the whole run.
+
+    With `--database=postgres` the job index and the event store are there, in one database.
+    """
+    databases: dict[str, str] = {}
+    if on_postgres:
+        url = request.getfixturevalue("postgres").new_database()
+        databases = {"index_url": url, "events_url": url}
+    with running_stack(tmp_path_factory.mktemp("stack"), events=SEEDED_EVENTS, **databases) as running:
         yield running
 
 

@@ -10,9 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -76,6 +76,8 @@ class Stack:
     prefect_api_url: str
     data_dir: Path
     log_file: Path
+    databases: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The settings `index_url` and `events_url`, where they are not the files of the data folder."""
 
     @property
     def page_url(self) -> str:
@@ -83,7 +85,7 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        return Settings(data_dir=self.data_dir)
+        return Settings(data_dir=self.data_dir, **self.databases)  # pyright: ignore[reportArgumentType]  # URLs
 
     @property
     def events_database(self) -> str:
@@ -106,6 +108,7 @@ class Stack:
             "PREFECT_API_URL": self.prefect_api_url,
             "PREFECT_HOME": str(self.data_dir / "prefect"),
             "PREFECT_JOBS_DATA_DIR": str(self.data_dir),
+            **_as_environment(self.databases),
             "DO_NOT_TRACK": "1",
         }
 
@@ -145,11 +148,11 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder: Path, *options: str, events: int = 0) -> Generator[Stack]:
+def running_stack(folder: Path, *options: str, events: int = 0, **databases: str) -> Generator[Stack]:
     """Start the stack, wait until it is ready, and prove at the end that it left no process behind."""
     port, prefect_port = free_port(), free_port()
     data, log_file = folder / "data", folder / "up.log"
-    environment = {**clean_environment(), "PREFECT_JOBS_DATA_DIR": str(data)}
+    environment = {**clean_environment(), "PREFECT_JOBS_DATA_DIR": str(data), **_as_environment(databases)}
     if events:
         sample = [sys.executable, "-m", "prefect_jobs.cli", "events", "sample", f"--count={events}", "--seed=1"]
         subprocess.run(sample, env=environment, check=True, capture_output=True)
@@ -158,7 +161,7 @@ def running_stack(folder: Path, *options: str, events: int = 0) -> Generator[Sta
         up = subprocess.Popen(
             [*command, *options], env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
-    stack = Stack(up.pid, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{prefect_port}/api", data, log_file)
+    stack = Stack(up.pid, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{prefect_port}/api", data, log_file, databases)
 
     def ready() -> bool:
         if up.poll() is not None:
@@ -180,6 +183,10 @@ def running_stack(folder: Path, *options: str, events: int = 0) -> Generator[Sta
                 process.kill()
     assert code == 0, f"`prefect-jobs up` ended with exit code {code}:\n{stack.log}"
     assert not left, f"`prefect-jobs up` left processes behind: {left}"
+
+
+def _as_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    return {f"PREFECT_JOBS_{name.upper()}": value for name, value in settings.items()}
 
 
 def processes_of(data: Path) -> list[psutil.Process]:

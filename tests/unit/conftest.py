@@ -1,7 +1,6 @@
-"""An index in a file, for tests that need no server."""
+"""An index in a file, for tests that need no server (or on PostgreSQL, where `tests/databases.py` is told so)."""
 
 from collections.abc import AsyncGenerator
-from pathlib import Path
 
 import pytest
 
@@ -10,8 +9,8 @@ from prefect_jobs.store.database import Database
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncGenerator[Database]:
-    async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'index.db'}") as opened:
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    async with open_database(database_url) as opened:
         yield opened
 
 
