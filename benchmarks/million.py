@@ -30,11 +30,12 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from benchmarks.postgres_server import binaries, create_database, postgres_server
+from benchmarks.postgres_server import create_database, postgres_server
 from benchmarks.prefect_server import prefect_server
 from benchmarks.questions import PREFECT_QUESTIONS, Known, Question, questions
 from benchmarks.sample_runs import default_moment
 from benchmarks.seed import Past, check, seed
+from tests.postgres_server import programs
 from tests.stack import clean_environment, eventually, free_port
 
 SMALL = 10_000
@@ -331,7 +332,7 @@ def main() -> None:
     options = parser.parse_args()
     jobs, count = (20_000, 40) if options.quick else (options.jobs, options.count)
     databases = options.database or [*DATABASES]
-    if "postgresql" in databases and binaries() is None:
+    if "postgresql" in databases and programs() is None:
         raise SystemExit("This measures PostgreSQL too: apt-get install postgresql, or --database sqlite")
     load = os.getloadavg()[0]
     with ExitStack() as stack:

@@ -37,9 +37,9 @@ DAYS = 90
 FAILED = 0.08
 """Share of the ended that failed, a quarter of them cancelled."""
 RETRIED = 0.02
-OPEN = 0.001
-"""Share that waits or works in spite of its age: late, retrying, suspended. With the latest ones that is about all that
-a reader of every job at work could follow; Prefect's answer to it takes 0.1 s for each two hundred."""
+OPEN = 0.0002
+"""Share that is late or at work in spite of its age, half of each. A machine works on a few dozen jobs at a time, and
+the adapter reads each job at work, and its log, from Prefect every few seconds."""
 AHEAD = 0.0015
 """Share that a schedule prepared for the days to come."""
 CHUNK = 10_000
