@@ -46,7 +46,7 @@ class PostgresServer:
     programs: Path
     port: int
     password: str = field(repr=False)
-    _process: subprocess.Popen[bytes] | None = None
+    _process: subprocess.Popen[Any] | None = None
 
     def url(self, database: str) -> str:
         """A URL as a person writes it: without a driver."""

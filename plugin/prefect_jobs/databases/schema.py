@@ -97,8 +97,8 @@ class Schema:
     def _unversioned(self, connection: Connection) -> str | None:
         """The first migration for a database of release 0.1.0, None for one that has nothing of ours."""
         inspector = inspect(connection)
-        # Empty tables of Prefect or others in the same database do not matter, only those of our names.
-        # Those of 0.1.0 too: this release may have no use for some of them.
+        # Tables of Prefect or others in the same database do not matter, only those of our names; those of 0.1.0 too,
+        # as this release may have no use for some of them.
         taken = set(inspector.get_table_names()).intersection({*self.tables.tables, *self.unversioned})
         if not taken:
             return None

@@ -1,5 +1,6 @@
 """Search in memory needs a number for each job and its text; jobs get a past, operations and sessions are kept."""
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -22,6 +23,10 @@ def upgrade() -> None:
     """Give the jobs their new table, and make what is new."""
     _renew_jobs()
     _renew_logs()
+    op.add_column("deleted_jobs", sa.Column("slot", sa.Integer))
+    _make_histories()
+    _make_bulk_operations()
+    _make_sessions()
 
 
 def _renew_jobs() -> None:
@@ -85,9 +90,7 @@ def _with_texts(row: sa.Row[Any]) -> dict[str, Any]:
 
 
 def _renew_logs() -> None:
-    """Copies of logs are numbered by log, and counted. The old ones go: they are copied again when somebody asks."""
-    op.drop_table("log_lines")
-    op.drop_table("log_settled")
+    """Copies of logs are numbered by log, and counted; each line keeps the number that its readers know."""
     op.create_table(
         "job_logs",
         sa.Column("log_id", sa.Integer, primary_key=True, autoincrement=True),
@@ -122,3 +125,106 @@ def _renew_logs() -> None:
     notable = sa.text("level >= 30")
     op.create_index("job_log_lines_in_order", "job_log_lines", place)
     op.create_index("job_log_lines_notable", "job_log_lines", place, sqlite_where=notable, postgresql_where=notable)
+    now = round(time.time() * 1_000_000)
+    op.execute(
+        f"""
+        INSERT INTO job_logs (job_id, lines, debug, info, warning, error, last_seq, newest, used_at)
+        SELECT job_id, count(*), {_counted(0, 20)}, {_counted(20, 30)}, {_counted(30, 40)}, {_counted(40)},
+               max(seq), max(timestamp), {now}
+        FROM log_lines GROUP BY job_id ORDER BY job_id
+        """
+    )
+    # `attempt` is left behind, it follows from a line's time; and so is that a log is whole: it is read once more, and
+    # with it when each attempt began.
+    op.execute(
+        """
+        INSERT INTO job_log_lines (log_id, seq, line_id, timestamp, level, message)
+        SELECT log_id, seq, line_id, timestamp, level, message
+        FROM log_lines JOIN job_logs ON job_logs.job_id = log_lines.job_id
+        ORDER BY log_id, seq
+        """
+    )
+    op.drop_table("log_lines")
+    op.drop_table("log_settled")
+
+
+def _counted(least: int, below: int = 2**31 - 1) -> str:
+    return f"sum(CASE WHEN level >= {least} AND level < {below} THEN 1 ELSE 0 END)"
+
+
+def _make_histories() -> None:
+    op.create_table(
+        "transitions",
+        sa.Column("job_id", sa.String(64), primary_key=True),
+        sa.Column("state_id", sa.String(64), primary_key=True),
+        sa.Column("type", sa.String(16), nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("message", sa.Text),
+        sa.Column("scheduled_for", sa.BigInteger),
+        sa.Column("worker", sa.Text),
+    )
+    op.create_table(
+        "histories",
+        sa.Column("job_id", sa.String(64), primary_key=True),
+        sa.Column("state_id", sa.String(64)),
+        sa.Column("read_at", sa.BigInteger, nullable=False),
+        sa.Column("worker", sa.Text),
+        sa.Column("queue_name", sa.Text),
+        sa.Column("queue_priority", sa.Integer),
+        sa.Column("retries", sa.Integer, nullable=False),
+        sa.Column("through_api", sa.Boolean, nullable=False),
+        sa.Column("created_by", sa.Text),
+        sa.Column("by_schedule", sa.Boolean, nullable=False),
+    )
+    op.create_table(
+        "tracebacks",
+        sa.Column("job_id", sa.String(64), primary_key=True),
+        sa.Column("state_id", sa.String(64), nullable=False),
+        sa.Column("text", sa.Text),
+    )
+    op.create_table(
+        "actions",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+        sa.Column("job_id", sa.String(64), nullable=False),
+        sa.Column("action", sa.String(16), nullable=False),
+        sa.Column("by", sa.Text),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("state_id", sa.String(64)),
+    )
+    op.create_index("actions_of_job", "actions", ["job_id", "id"])
+
+
+def _make_bulk_operations() -> None:
+    op.create_table(
+        "bulk_operations",
+        sa.Column("operation_id", _ID, primary_key=True),
+        sa.Column("action", sa.String(16), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("by", sa.Text),
+        sa.Column("total", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("started_at", sa.BigInteger),
+        sa.Column("ended_at", sa.BigInteger),
+    )
+    op.create_index("ix_bulk_operations_state", "bulk_operations", ["state"])
+    op.create_table(
+        "bulk_items",
+        sa.Column("operation_id", _ID, primary_key=True),
+        sa.Column("number", sa.Integer, primary_key=True),
+        sa.Column("job_id", sa.Text, nullable=False),
+        sa.Column("begun", sa.Boolean, nullable=False),
+        sa.Column("outcome", sa.String(16)),
+        sa.Column("reason", sa.Text),
+    )
+    op.create_index("bulk_items_by_outcome", "bulk_items", ["operation_id", "outcome"])
+
+
+def _make_sessions() -> None:
+    op.create_table(
+        "sessions",
+        sa.Column("token_hash", sa.String(64), primary_key=True),
+        sa.Column("key_id", sa.String(32), nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
+    )
+    op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"])
