@@ -3,9 +3,12 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from prefect_jobs.store.database import Database
 
 
+@pytest.mark.only_on("sqlite")
 async def test_closing_a_connection_ends_even_when_its_thread_is_stopped_meanwhile(database: Database) -> None:
     """SQLAlchemy does both to the connection of a query that is cancelled twice."""
     async with database.reading() as connection:

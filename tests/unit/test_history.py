@@ -160,3 +160,12 @@ def test_a_traceback_begins_with_its_heading() -> None:
     assert traceback_in("he wrote Traceback (most recent call last): once") is None
     chained = f"{TRACE}\n\nDuring handling of the above exception, another exception occurred:\n\n{TRACE}X"
     assert traceback_in(chained) == f"{TRACE}X"
+
+
+async def test_hostile_text_in_a_past_is_kept_and_told(store: HistoryStore) -> None:
+    hostile, cleaned = "NUL \x00, half of a pair \ud83d", "NUL \ufffd, half of a pair ?"
+    prefect = FakePrefect()
+    run = prefect.put(failed(hostile))
+    histories = Histories(prefect, store)
+    assert (await histories.of(as_job(run))).transitions[-1].error == cleaned
+    assert (await Histories(prefect, store).of(as_job(run))).transitions[-1].error == cleaned

@@ -12,10 +12,10 @@ then it is asked again on a new one, so that nobody notices, and asking first (a
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import URL, NullPool, insert, select
+from sqlalchemy import URL, AsyncAdaptedQueuePool, NullPool, event, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -53,7 +53,7 @@ SCHEMA = Schema(
 
 _READ = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; SET LOCAL statement_timeout = {limit}"
 _WRITE = (
-    f"SET LOCAL lock_timeout = {round(LOCK_PATIENCE * 1000)}; "
+    "SET LOCAL lock_timeout = {patience}; "
     f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_LIMIT * 1000}; "
     "SELECT version FROM clock FOR UPDATE"
 )
@@ -62,11 +62,14 @@ _WRITE = (
 class Database:
     """One open database. Readers go side by side, writers one after another."""
 
-    def __init__(self, engine: AsyncEngine, *, statement_limit: float = STATEMENT_LIMIT) -> None:
+    def __init__(
+        self, engine: AsyncEngine, *, statement_limit: float = STATEMENT_LIMIT, lock_patience: float = LOCK_PATIENCE
+    ) -> None:
         self._engine = engine
         self._writer = engine.execution_options(**{BEGIN: "IMMEDIATE"})
         self._writing = asyncio.Lock()
         self._limit = statement_limit
+        self._patience = lock_patience
         self._on_sqlite = engine.dialect.name == "sqlite"
 
     @asynccontextmanager
@@ -96,12 +99,12 @@ class Database:
                 that the connection may also be lost in the moment of committing.
         """
         async with self._writing:
-            with in_our_words(LOCK_PATIENCE):
+            with in_our_words(self._patience):
                 async with self._writer.connect() as connection:
                     if self._on_sqlite:
                         await connection.begin()
                     else:
-                        await _answered(connection, _WRITE)
+                        await _answered(connection, _WRITE.format(patience=max(1, round(self._patience * 1000))))
                     yield connection
                     await connection.commit()
 
@@ -118,8 +121,12 @@ async def _answered(connection: AsyncConnection, statement: str) -> None:
 
 
 @asynccontextmanager
-async def open_database(url: str, *, statement_limit: float = STATEMENT_LIMIT) -> AsyncGenerator[Database]:
-    """The adapter's database, its tables made or migrated; a reader's statement may take ``statement_limit`` seconds.
+async def open_database(
+    url: str, *, statement_limit: float = STATEMENT_LIMIT, lock_patience: float = LOCK_PATIENCE
+) -> AsyncGenerator[Database]:
+    """The adapter's database, its tables made or migrated.
+
+    A reader's statement may take ``statement_limit`` seconds; a writer waits ``lock_patience`` seconds for its turn.
 
     Raises:
         DatabaseNotOpened: it cannot be reached or used; the message says why, without the secrets of the URL.
@@ -129,23 +136,25 @@ async def open_database(url: str, *, statement_limit: float = STATEMENT_LIMIT) -
     if address.get_backend_name() == "sqlite":
         make_folder(address)
     with not_opened():
-        engine = _engine(address)
+        engine = _engine(address, lock_patience)
     threads = ConnectionThreads(engine.sync_engine) if engine.dialect.name == "sqlite" else None
     try:
         with not_opened():
             await _bring_up_to_date(engine, address)
-        yield Database(engine, statement_limit=statement_limit)
+        yield Database(engine, statement_limit=statement_limit, lock_patience=lock_patience)
     finally:
+        if engine.dialect.name != "sqlite":
+            await _all_given_back(engine)
         await engine.dispose()
         if threads is not None:
             await threads.ended()
 
 
-def _engine(address: URL) -> AsyncEngine:
+def _engine(address: URL, patience: float) -> AsyncEngine:
     # Parameters may be what a person gave to a job, and an error is logged with its statement.
     if address.get_backend_name() == "sqlite":
         engine = create_async_engine(address, hide_parameters=True)
-        prepare_sqlite(engine.sync_engine, patience=LOCK_PATIENCE)
+        prepare_sqlite(engine.sync_engine, patience=patience)
         watch_sqlite(engine.sync_engine)
         return engine
     return create_async_engine(
@@ -153,8 +162,26 @@ def _engine(address: URL) -> AsyncEngine:
         hide_parameters=True,
         pool_size=POOL_KEPT,
         max_overflow=POOL_MOST - POOL_KEPT,
-        pool_timeout=LOCK_PATIENCE,
+        pool_timeout=patience,
     )
+
+
+async def _all_given_back(engine: AsyncEngine) -> None:
+    """Wait for the connections of cancelled callers, which are given back in the background; not for ever."""
+    given_back = asyncio.Event()
+
+    def note(*_: object) -> None:
+        given_back.set()
+
+    for how in ("checkin", "close", "detach", "invalidate"):
+        event.listen(engine.sync_engine, how, note)
+    pool = engine.pool
+    assert isinstance(pool, AsyncAdaptedQueuePool)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LOCK_PATIENCE):
+            while pool.checkedout():
+                given_back.clear()
+                await given_back.wait()
 
 
 async def _bring_up_to_date(engine: AsyncEngine, address: URL) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from prefect_jobs.clean_text import clean
 from prefect_jobs.gateway.runs import LogLine
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.log_pages import AttemptStarts, LineFilter, Place, StoredLine, read_behind, read_page
@@ -25,6 +26,8 @@ from prefect_jobs.store.tables import EPOCH, from_microseconds, to_microseconds
 GAP = 100_000_000
 """Numbers that are left free for the lines in front of a tail that was stored first."""
 MAX_SEQ = 2**31 - 1
+MAX_LEVEL = 2**31 - 1
+"""What a level may be in the database. Python takes any number."""
 DROP_AT_ONCE = 5000
 """Lines that one transaction deletes: other writers wait for it."""
 USE_NOTED_EVERY = timedelta(hours=1)
@@ -303,8 +306,8 @@ async def _write(
                 "seq": seq,
                 "line_id": line.id,
                 "timestamp": line.timestamp,
-                "level": line.level,
-                "message": line.message,
+                "level": max(-MAX_LEVEL, min(line.level, MAX_LEVEL)),
+                "message": clean(line.message),
             }
             for seq, line in enumerate(lines, first_seq)
         ],
