@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .demo
-TIERS := unit repo fuzz contract flows integration ui
+TIERS := unit repo fuzz contract postgres flows integration ui
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
@@ -41,7 +41,10 @@ test: check $(TIERS:%=test-%)  ## run `check` and every tier of the tests
 .PHONY: $(TIERS:%=test-%)
 $(TIERS:%=test-%): test-%: setup
 	@echo "== tests/$*"
-	@$(PYTEST) tests/$*
+	@$(PYTEST) $(or $(PATHS),tests/$*)
+
+# Whatever touches a database runs again, on a real server.
+test-postgres: PATHS := --database=postgres tests/postgres tests/unit tests/contract
 
 test-integration test-ui: chromium
 

@@ -81,6 +81,11 @@ class PostgresServer:
 
         eventually(answers, within=60, what="an answer of PostgreSQL")
 
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and not stopped."""
+        return self._process is not None
+
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """End every connection and stop it; SIGQUIT does so without tidying up."""
         if self._process is not None:

@@ -28,11 +28,13 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535, description="Port the API and the page listen on.")
     index_url: str | None = Field(
         default=None,
-        description="SQLAlchemy URL (async driver) of the job index; a SQLite file in the data folder when unset.",
+        repr=False,
+        description="URL of the job index, SQLite or PostgreSQL; a SQLite file in the data folder when unset.",
     )
     events_url: str | None = Field(
         default=None,
-        description="SQLAlchemy URL of the event store; a SQLite file in the data folder when unset.",
+        repr=False,
+        description="URL of the event store, SQLite or PostgreSQL; a SQLite file in the data folder when unset.",
     )
     exports_dir: Path | None = Field(
         default=None, description="Folder of finished export files; `exports` in the data folder when unset."
@@ -56,6 +58,19 @@ class Settings(BaseSettings):
     )
     statement_timeout: float = Field(
         default=5.0, gt=0, le=3600, description="Seconds that one question to the job index may take."
+    )
+    prefect_reads_per_second: float = Field(
+        default=5.0,
+        gt=0,
+        le=1000,
+        description="Requests a second that keeping the index true may cause at Prefect. The first reading of all "
+        "jobs does not wait for it, nor does what was promised of active jobs.",
+    )
+    sweep_seconds: float = Field(
+        default=300.0,
+        gt=0,
+        le=86_400,
+        description="Seconds between two readings of all jobs, from the end of one to the beginning of the next.",
     )
     access_log: bool = Field(
         default=True, description="Whether `prefect-jobs serve` writes a line of JSON for each request."
@@ -118,10 +133,10 @@ class Settings(BaseSettings):
 
     @property
     def index_database(self) -> str:
-        """The SQLAlchemy URL of the job index, with an async driver."""
-        return self.index_url or f"sqlite+aiosqlite:///{self.data_path / 'index.db'}"
+        """The URL of the job index."""
+        return self.index_url or f"sqlite:///{self.data_path / 'index.db'}"
 
     @property
     def events_database(self) -> str:
-        """The SQLAlchemy URL of the event store, with a sync driver."""
+        """The URL of the event store."""
         return self.events_url or f"sqlite:///{self.data_path / 'events.db'}"
