@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from sqlalchemy import JSON, make_url
 from benchmarks.prefect_rows import bare_of_indexes, prefect_rows, write_deployments
 from benchmarks.prefect_server import create_database, prefect_server
 from benchmarks.sample_runs import default_moment, sample_runs
+from prefect_jobs.gateway import Bookmark
 from prefect_jobs.gateway.prefect import PrefectGateway
 from prefect_jobs.jobs import job_from_run
 from prefect_jobs.store import JobIndex, open_database
@@ -217,8 +218,8 @@ async def check(index_url: str, prefect_api_url: str, past: Past) -> None:
         answer = await gateway._ask("POST", "/flow_runs/count", json={})
         if answer != past.jobs:
             raise SystemExit(f"Prefect counts {answer:,} runs, expected {past.jobs:,}")
-        runs = await gateway.all_runs(offset=past.jobs // 2)
-        runs += await gateway.active_runs(due_before=past.now, offset=0)
+        runs = (await gateway.all_runs(at=Bookmark("since", past.now - timedelta(days=45)))).runs
+        runs += (await gateway.active_runs(due_before=past.now)).runs
         changes = await JobIndex(database).apply(runs, now=past.now)
         if changes:
             raise SystemExit(f"{len(changes)} of {len(runs)} jobs differ from Prefect, such as {changes[0]}")

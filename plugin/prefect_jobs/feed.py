@@ -6,6 +6,9 @@ Prefect's events get lost when its server restarts, and none is sent for a delet
 2. after every (re)connect replays the stored events since it last listened, and once more ten seconds later;
 3. re-reads, every few seconds, every run that has not ended, on either side;
 4. sweeps slowly through everything, which finds deletions and renames.
+
+Of several adapters on one database one does this; the others follow what it writes, and one of them takes over when it
+is gone.
 """
 
 import asyncio
@@ -13,17 +16,22 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from prefect_jobs.changes import ChangeHub
+from prefect_jobs.feed_turn import FeedStatus, FeedTurn
 from prefect_jobs.gateway import PAGE, Gateway, GatewayError, Progress, Run, RunEvent
-from prefect_jobs.store import Change, HistoryStore, JobIndex, LogStore
+from prefect_jobs.read_budget import ReadBudget
+from prefect_jobs.reading import JobReader
+from prefect_jobs.store import BEAT_EVERY, Change, FeedLease, HistoryStore, JobIndex, LogStore
 
 logger = logging.getLogger(__name__)
 
 REPLAY_OVERLAP = timedelta(seconds=10)
+READS_PER_SECOND = 5.0
+"""Requests a second that reading jobs may cause at Prefect, where no setting says otherwise."""
 STATE_RETRIES = 5
 """How often a run is read again when its event is known and its state is not yet: the event can be the faster one."""
 
@@ -37,17 +45,27 @@ class Pace:
     retry: float = 1.0
     second_replay: float = 10.0
     state_retry: float = 0.05
-    stale: float = 7.0
+    stale: float = 10.0
+    longest_reconcile: float = 6.0
+    """With thousands of active jobs they are read less often, to save requests, but never less often than that."""
+    events_rest: float = 0.25
+    """Pause between two readings that events asked for, once more was asked than the budget allows."""
+    follow: float = 1.0
+    beat: float = BEAT_EVERY
 
 
 @dataclass(frozen=True, slots=True)
-class FeedStatus:
-    """What the index is worth: whether Prefect answers, and how old the news may be."""
+class Awaited:
+    """A run to be read, and the time of the state that its event told of."""
 
-    prefect: Literal["up", "down"]
-    behind_seconds: float
-    ready: bool
-    reasons: tuple[str, ...]
+    state_at: datetime | None = None
+    tries: int = 0
+
+    def is_later_than(self, run: Run | None) -> bool:
+        """Whether a reading is older than the event. One that saw a later state than the event's is not."""
+        if run is None:
+            return True
+        return self.state_at is not None and run.state_at is not None and run.state_at < self.state_at
 
 
 class Feed:
@@ -61,21 +79,23 @@ class Feed:
         hub: ChangeHub,
         *,
         past: HistoryStore | None = None,
+        lease: FeedLease | None = None,
+        budget: ReadBudget | None = None,
         pace: Pace | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gateway = gateway
         self._index = index
-        self._logs = logs
         self._hub = hub
-        self._past = past
         self._pace = pace or Pace()
+        self._budget = budget or ReadBudget(READS_PER_SECOND)
         self._clock = clock
-        self._dirty: dict[str, tuple[str | None, int]] = {}
+        self._reader = JobReader(gateway, index, logs, hub, past=past, budget=self._budget, clock=clock)
+        self._turn = FeedTurn(lease, beat_every=self._pace.beat, clock=clock)
+        self._dirty: dict[str, Awaited] = {}
         self._reports: dict[str, Progress] = {}
         self._wake = asyncio.Event()
         self._sweep_now = asyncio.Event()
-        self._publishing = asyncio.Lock()
         self._listening = False
         self._swept = False
         self._right_at: float | None = None
@@ -83,10 +103,31 @@ class Feed:
         self._problem = "the jobs have not been read from Prefect yet"
 
     async def run(self) -> None:
-        """Keep the index true until cancelled."""
+        """Keep the index true, or follow the adapter that does, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep(self._follow), name="feed:follow")
+            tasks.create_task(self._keep(self._hold), name="feed:hold")
+
+    async def _hold(self) -> None:
+        """Wait for the feed, and keep the index true for as long as it is ours."""
+        async with self._turn.held():
+            await self._turn.while_held(self._keep_true, say=self.status, right_at=self._right_since)
+
+    async def _keep_true(self) -> None:
+        self._right_at, self._listening = None, False
         async with asyncio.TaskGroup() as tasks:
             for work in (self._listen, self._drain, self._reconcile, self._sweep, self._promote):
                 tasks.create_task(self._keep(work), name=f"feed:{work.__name__}")
+
+    async def _follow(self) -> None:
+        while True:
+            await self._reader.follow()
+            await asyncio.sleep(self._pace.follow)
+
+    def _right_since(self) -> datetime | None:
+        if self._right_at is None:
+            return None
+        return self._clock() - timedelta(seconds=time.monotonic() - self._right_at)
 
     async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
         """Start a part of the feed again when it fails in a way nobody foresaw: a page must not grow old unseen."""
@@ -99,6 +140,8 @@ class Feed:
 
     def status(self) -> FeedStatus:
         """What the index is worth now."""
+        if (told := self._turn.told()) is not None:
+            return told
         now = time.monotonic()
         behind = 0.0 if self._right_at is None else now - self._right_at
         up = self._right_at is not None and not self._failing and behind < self._pace.stale
@@ -120,12 +163,15 @@ class Feed:
 
     async def took(self, runs: Sequence[Run]) -> None:
         """Take over runs that were just read or made, before the request that did it is answered."""
-        async with self._publishing:
-            self._hub.publish(await self._index.apply(runs, now=self._clock()))
+        await self._reader.took(runs)
 
     async def look_up(self, run_id: str) -> None:
         """Read one run now: somebody asks for it and the index does not know it."""
         await self.took(await self._gateway.read_runs([run_id]))
+
+    async def forget(self, job_ids: Sequence[str]) -> list[Change]:
+        """Drop jobs that Prefect no longer holds, with their logs and their past."""
+        return await self._reader.forget(job_ids)
 
     # -- 1 and 2: events --------------------------------------------------------------------------------------------
 
@@ -155,7 +201,7 @@ class Feed:
         if event.progress is not None:
             self._reports[event.run_id] = event.progress
         else:
-            self._dirty[event.run_id] = (event.state_id, 0)
+            self._dirty[event.run_id] = Awaited(event.occurred if event.state_id else None)
         self._wake.set()
 
     async def _replay(self) -> None:
@@ -172,7 +218,7 @@ class Feed:
         for event in await self._gateway.events_since(since):
             # A run that was told of meanwhile is not overwritten with an older state's id.
             if event.progress is None:
-                self._dirty.setdefault(event.run_id, (None, 0))
+                self._dirty.setdefault(event.run_id, Awaited())
         self._wake.set()
 
     async def _persist(self, work: Callable[..., Any], *args: Any) -> None:
@@ -189,37 +235,38 @@ class Feed:
             self._wake.clear()
             reports, self._reports = self._reports, {}
             if reports:
-                async with self._publishing:
-                    self._hub.publish(await self._index.apply_progress(reports.items()))
+                await self._reader.reported(list(reports.items()))
             while self._dirty:
                 batch = dict(list(self._dirty.items())[:PAGE])
                 for run_id in batch:
                     del self._dirty[run_id]
+                self._budget.spend()
                 await self._persist(self._read_batch, batch)
+                if self._budget.overdrawn:
+                    await asyncio.sleep(self._pace.events_rest)
 
-    async def _read_batch(self, batch: dict[str, tuple[str | None, int]]) -> None:
+    async def _read_batch(self, batch: dict[str, Awaited]) -> None:
         runs = await self._gateway.read_runs(list(batch))
         await self.took(runs)
-        states = {run.id: run.state_id for run in runs}
-        for run_id, (expected, tries) in batch.items():
+        found = {run.id: run for run in runs}
+        for run_id, awaited in batch.items():
             # The event of a state can be here before the state is visible to a reader.
-            early = expected is not None and run_id in states and states[run_id] != expected
-            if (early or run_id not in states) and tries < STATE_RETRIES:
-                asyncio.get_running_loop().call_later(
-                    self._pace.state_retry * 2**tries, self._again, run_id, expected, tries + 1
-                )
+            if awaited.tries < STATE_RETRIES and awaited.is_later_than(found.get(run_id)):
+                again = replace(awaited, tries=awaited.tries + 1)
+                pause = self._pace.state_retry * 2**awaited.tries
+                asyncio.get_running_loop().call_later(pause, self._again, run_id, again)
 
-    def _again(self, run_id: str, expected: str | None, tries: int) -> None:
-        self._dirty.setdefault(run_id, (expected, tries))
+    def _again(self, run_id: str, awaited: Awaited) -> None:
+        self._dirty.setdefault(run_id, awaited)
         self._wake.set()
 
     # -- 3: active runs ---------------------------------------------------------------------------------------------
 
     async def _reconcile(self) -> None:
         while True:
-            began = time.monotonic()
+            began, asked = time.monotonic(), 0
             try:
-                await self.reconcile_active()
+                asked = await self._reader.read_active()
             except GatewayError as error:
                 self._fail(error)
             else:
@@ -227,7 +274,12 @@ class Feed:
                     self._sweep_now.set()
                 self._right_at, self._failing, self._problem = began, False, ""
                 self._hub.wake()
-            await asyncio.sleep(self._pace.retry if self._failing else self._pace.reconcile)
+            await asyncio.sleep(self._pace.retry if self._failing else self._reconcile_pause(asked))
+
+    def _reconcile_pause(self, asked: int) -> float:
+        """Half of the budget is for active jobs, as far as the promise allows."""
+        wanted = asked / (self._budget.rate / 2)
+        return max(self._pace.reconcile, min(wanted, self._pace.longest_reconcile))
 
     async def reconcile_active(self) -> None:
         """Make every job right that has not ended, in Prefect or in the index.
@@ -235,47 +287,7 @@ class Feed:
         Raises:
             GatewayError: Prefect could not be read to the end.
         """
-        due = self._clock() + timedelta(minutes=1)
-        seen = await self._take_all(lambda offset: self._gateway.active_runs(due_before=due, offset=offset))
-        await self._check_others(seen, active_only=True)
-
-    async def _take_all(self, page: Callable[[int], Awaitable[list[Run]]]) -> set[str]:
-        """Take over every run of these pages. Returns their ids."""
-        seen: set[str] = set()
-        offset = 0
-        while True:
-            runs = await page(offset)
-            await self.took(runs)
-            seen.update(run.id for run in runs)
-            if len(runs) < PAGE:
-                return seen
-            offset += PAGE
-
-    async def _check_others(self, seen: set[str], *, active_only: bool) -> None:
-        """Ask by id for each job that did not turn up: a page can slip past while others are deleted."""
-        async for ids in self._index.ids(active_only=active_only):
-            await self._check([job_id for job_id in ids if job_id not in seen])
-
-    async def _check(self, job_ids: Sequence[str]) -> None:
-        """Read these jobs by their ids; forget those that Prefect does not know."""
-        for start in range(0, len(job_ids), PAGE):
-            batch = job_ids[start : start + PAGE]
-            runs = await self._gateway.read_runs(batch)
-            await self.took(runs)
-            gone = set(batch) - {run.id for run in runs}
-            await self.forget(sorted(gone))
-
-    async def forget(self, job_ids: Sequence[str]) -> list[Change]:
-        """Drop jobs that Prefect no longer holds, with their logs and their past."""
-        if not job_ids:
-            return []
-        async with self._publishing:
-            changes = await self._index.remove(job_ids, now=self._clock())
-            self._hub.publish(changes)
-        await self._logs.forget(job_ids)
-        if self._past is not None:
-            await self._past.forget(job_ids)
-        return changes
+        await self._reader.read_active()
 
     # -- 4: everything ----------------------------------------------------------------------------------------------
 
@@ -296,16 +308,15 @@ class Feed:
         """Read every run of Prefect, then ask by id for each job that did not turn up.
 
         Raises:
-            GatewayError: Prefect could not be read to the end.
+            GatewayError: Prefect could not be read to the end; the next sweep goes on from there.
         """
-        seen = await self._take_all(lambda offset: self._gateway.all_runs(offset=offset))
-        await self._check_others(seen, active_only=False)
+        await self._reader.sweep(hurried=not self._swept)
         self._swept = True
+        await self._turn.swept()
 
     async def _promote(self) -> None:
         while True:
-            async with self._publishing:
-                self._hub.publish(await self._index.promote_due(now=self._clock()))
+            await self._reader.promote_due()
             await asyncio.sleep(1)
 
     def _fail(self, error: GatewayError) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from prefect_jobs.changes import ChangeHub
 from prefect_jobs.feed import Feed, Pace
-from prefect_jobs.gateway import PAGE, PrefectUnavailable, Run
+from prefect_jobs.gateway import PAGE, START, Bookmark, PrefectUnavailable, Run, RunPage
 from prefect_jobs.gateway.fake import FakePrefect, completed, pending, running
 from prefect_jobs.jobs import Job
 from prefect_jobs.store import JobIndex, LogStore
@@ -189,11 +189,11 @@ class Stumbling(FakePrefect):
         super().__init__()
         self.stumbled = False
 
-    async def active_runs(self, *, due_before: datetime, offset: int) -> list[Run]:
+    async def active_runs(self, *, due_before: datetime, at: Bookmark = START) -> RunPage:
         if not self.stumbled:
             self.stumbled = True
             raise RuntimeError("nobody foresaw this")
-        return await super().active_runs(due_before=due_before, offset=offset)
+        return await super().active_runs(due_before=due_before, at=at)
 
 
 async def test_a_failure_that_nobody_foresaw_does_not_end_the_feed(

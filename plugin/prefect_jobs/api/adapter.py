@@ -27,7 +27,7 @@ from prefect_jobs.log_ingest import LogIngest, Retention
 from prefect_jobs.log_tail import LogTails, TailPace
 from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.settings import Settings
-from prefect_jobs.store import BulkStore, HistoryStore, JobIndex, LogStore, SessionStore, open_database
+from prefect_jobs.store import BulkStore, FeedLease, HistoryStore, JobIndex, LogStore, SessionStore, open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,18 @@ async def open_adapter(
         open_database(settings.index_database, statement_limit=settings.statement_timeout) as database,
     ):
         index, logs = await JobIndex.open(database), LogStore(database)
-        hub = ChangeHub(await index.version())
+        hub = ChangeHub(index.followed)
         past = HistoryStore(database)
-        feed = Feed(gateway, index, logs, hub, past=past, pace=pace)
+        feed = Feed(
+            gateway,
+            index,
+            logs,
+            hub,
+            past=past,
+            lease=FeedLease(database),
+            budget=ReadBudget(settings.prefect_reads_per_second),
+            pace=pace or Pace(sweep=settings.sweep_seconds),
+        )
         tails = LogTails(gateway, index, logs, pace=tail_pace, budget=ReadBudget(settings.log_reads_per_second))
         retention = Retention(timedelta(days=settings.log_days), settings.log_lines)
         ingest, broadcast = LogIngest(tails, index, logs, retention=retention), Broadcast(hub, index)

@@ -1,6 +1,7 @@
 """The adapter's door to Prefect. Only this package speaks to Prefect's API for it."""
 
 from prefect_jobs.gateway.flows import DeployedFlow, Deployment
+from prefect_jobs.gateway.paging import START, Bookmark, RunPage
 from prefect_jobs.gateway.runs import LogLine, Progress, Run, RunEvent, RunState
 from prefect_jobs.gateway.seam import (
     PAGE,
@@ -17,6 +18,8 @@ from prefect_jobs.gateway.seam import (
 
 __all__ = [
     "PAGE",
+    "START",
+    "Bookmark",
     "DeployedFlow",
     "Deployment",
     "Gateway",
@@ -30,6 +33,7 @@ __all__ = [
     "Run",
     "RunEvent",
     "RunGone",
+    "RunPage",
     "RunState",
     "StartRefused",
     "StateRefused",

@@ -15,8 +15,17 @@ from typing import Any
 from uuid import uuid4
 
 from prefect_jobs.gateway.flows import DeployedFlow, Deployment
+from prefect_jobs.gateway.paging import START, Bookmark, Order, RunPage, read_page
 from prefect_jobs.gateway.runs import ACTIVE_TYPES, TERMINAL_TYPES, LogLine, Progress, Run, RunEvent, RunState, in_order
-from prefect_jobs.gateway.seam import PAGE, NoDeployment, NothingRunsIt, PrefectUnavailable, RunGone, StateRefused
+from prefect_jobs.gateway.seam import (
+    PAGE,
+    KnownStarts,
+    NoDeployment,
+    NothingRunsIt,
+    PrefectUnavailable,
+    RunGone,
+    StateRefused,
+)
 
 _FAKE_URL = "http://prefect.invalid/api"
 
@@ -66,6 +75,10 @@ def completed(result: Any = None, **fields: Any) -> Run:
 def failed(error: str, **fields: Any) -> Run:
     """A run that raised this error."""
     return a_run("FAILED", state_message=f"Flow run encountered an exception: {error}", **fields)
+
+
+def _expected_start(run: Run) -> datetime:
+    return run.scheduled_for or run.created_at
 
 
 def _deployed(flow: str | DeployedFlow) -> DeployedFlow:
@@ -120,11 +133,14 @@ class FakePrefect:
             at = run.created_at if not known else _now()
             message = run.state_message
             known.append(RunState(run.state_id, run.state_type, run.state_name, at, message, run.scheduled_for))
+            run = replace(run, state_at=at)
         self._runs[run.id] = run
 
     def tell_of(self, run: Run) -> None:
         """Send the event of a run's state, whether or not a reader can see that state yet."""
-        self._tell(RunEvent(run.id, _now(), state_id=run.state_id))
+        held = self._runs.get(run.id)
+        seen = held.state_at if held is not None and held.state_id == run.state_id else None
+        self._tell(RunEvent(run.id, seen or _now(), state_id=run.state_id))
 
     def report(self, run_id: str, percent: int, message: str | None = None) -> None:
         """A running flow tells its progress."""
@@ -185,15 +201,33 @@ class FakePrefect:
         """See ``Gateway``."""
         return self._page(lambda run: run.id in run_ids, 0)
 
-    async def active_runs(self, *, due_before: datetime, offset: int) -> list[Run]:
+    async def active_runs(self, *, due_before: datetime, at: Bookmark = START) -> RunPage:
         """See ``Gateway``."""
-        return self._page(
-            lambda run: run.state_type in ACTIVE_TYPES and (run.scheduled_for or run.created_at) <= due_before, offset
-        )
+        return await self._page_at(at, lambda run: run.state_type in ACTIVE_TYPES, until=due_before)
 
-    async def all_runs(self, *, offset: int) -> list[Run]:
+    async def all_runs(self, *, at: Bookmark = START) -> RunPage:
         """See ``Gateway``."""
-        return self._page(lambda _run: True, offset)
+        return await self._page_at(at, lambda _run: True)
+
+    def ask_first(self, known_starts: KnownStarts) -> None:
+        """See ``Gateway``: the fake's runs know when their attempts began."""
+
+    async def _page_at(self, at: Bookmark, wanted: Callable[[Run], bool], until: datetime | None = None) -> RunPage:
+        read_order = self._asked()
+
+        async def ask(order: Order, *, least: datetime | None, most: datetime | None, offset: int) -> list[Run]:
+            def lies_between(run: Run) -> bool:
+                expected = _expected_start(run)
+                return (least is None or expected >= least) and (most is None or expected <= most)
+
+            found = [run for run in self._runs.values() if wanted(run) and lies_between(run)]
+            found.sort(
+                key=(lambda run: run.id) if order == "ID_DESC" else _expected_start, reverse=order.endswith("_DESC")
+            )
+            return found[offset : offset + PAGE]
+
+        cut = await read_page(at, ask, _expected_start, until=until)
+        return RunPage([replace(run, read_order=read_order) for run in cut.items], cut.next)
 
     async def flows(self) -> list[DeployedFlow]:
         """See ``Gateway``."""

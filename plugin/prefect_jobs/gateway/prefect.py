@@ -26,6 +26,7 @@ from prefect.logging.clients import PrefectLogsSubscriber
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
 
 from prefect_jobs.gateway.flows import DeployedFlow, read_flows
+from prefect_jobs.gateway.paging import START, Bookmark, Order, RunPage, read_page
 from prefect_jobs.gateway.runs import (
     ACTIVE_TYPES,
     LogLine,
@@ -38,6 +39,7 @@ from prefect_jobs.gateway.runs import (
 )
 from prefect_jobs.gateway.seam import (
     PAGE,
+    KnownStarts,
     NoDeployment,
     NoPrefectAddress,
     PrefectUnavailable,
@@ -103,6 +105,7 @@ class PrefectGateway:
         self._transitions = RunTransitions(self._ask)
         self.requests = 0
         self._attempt_starts: dict[tuple[str, int], datetime] = {}
+        self._known_starts: KnownStarts | None = None
 
     @classmethod
     @asynccontextmanager
@@ -147,31 +150,45 @@ class PrefectGateway:
             return []
         return await self._runs({"id": {"any_": ids}})
 
-    async def active_runs(self, *, due_before: datetime, offset: int) -> list[Run]:
+    async def active_runs(self, *, due_before: datetime, at: Bookmark = START) -> RunPage:
         """See ``Gateway``."""
-        return await self._runs(
-            {
-                "state": {"type": {"any_": list(ACTIVE_TYPES)}},
-                "expected_start_time": {"before_": due_before.isoformat()},
-            },
-            offset=offset,
-        )
+        return await self._page(at, {"state": {"type": {"any_": list(ACTIVE_TYPES)}}}, until=due_before)
 
-    async def all_runs(self, *, offset: int) -> list[Run]:
+    async def all_runs(self, *, at: Bookmark = START) -> RunPage:
         """See ``Gateway``."""
-        return await self._runs({}, offset=offset)
+        return await self._page(at, {})
 
-    async def _runs(self, run_filter: Mapping[str, Any], *, offset: int = 0) -> list[Run]:
+    def ask_first(self, known_starts: KnownStarts) -> None:
+        """See ``Gateway``."""
+        self._known_starts = known_starts
+
+    async def _page(self, at: Bookmark, run_filter: Mapping[str, Any], until: datetime | None = None) -> RunPage:
         began = time.monotonic_ns()
-        items = cast(
-            "list[dict[str, Any]]",
-            await self._ask(
-                "POST",
-                "/flow_runs/filter",
-                json={"flow_runs": run_filter, "limit": PAGE, "offset": offset, "sort": "ID_DESC"},
-            ),
-        )
+
+        async def ask(
+            order: Order, *, least: datetime | None, most: datetime | None, offset: int
+        ) -> list[dict[str, Any]]:
+            bounds = {"after_": least and least.isoformat(), "before_": most and most.isoformat()}
+            times = {name: time for name, time in bounds.items() if time}
+            wanted = {**run_filter, "expected_start_time": times} if times else run_filter
+            return await self._ask_runs(wanted, sort=order, offset=offset)
+
+        cut = await read_page(at, ask, _expected_start, until=until)
+        return RunPage(await self._read(cut.items, began), cut.next)
+
+    async def _runs(self, run_filter: Mapping[str, Any]) -> list[Run]:
+        began = time.monotonic_ns()
+        return await self._read(await self._ask_runs(run_filter, sort="ID_DESC", offset=0), began)
+
+    async def _ask_runs(self, run_filter: Mapping[str, Any], *, sort: Order, offset: int) -> list[dict[str, Any]]:
+        wanted = {"flow_runs": run_filter, "limit": PAGE, "offset": offset, "sort": sort}
+        return await self._ask("POST", "/flow_runs/filter", json=wanted)
+
+    async def _read(self, items: Sequence[Mapping[str, Any]], began: int) -> list[Run]:
         await self._learn_flow_names({str(item["flow_id"]) for item in items})
+        retried = [key for item in items if (key := _attempt(item))[1] > 1 and key not in self._attempt_starts]
+        if retried and self._known_starts is not None:
+            self._attempt_starts.update(await self._known_starts(retried))
         return [await self._run(item, began) for item in items]
 
     async def _run(self, item: Mapping[str, Any], began: int) -> Run:
@@ -187,10 +204,9 @@ class PrefectGateway:
 
     async def _attempt_start(self, item: Mapping[str, Any]) -> datetime | None:
         """When the current attempt of a retried run began: Prefect's ``start_time`` is that of the first."""
-        run_count = int(item.get("run_count") or 0)
-        if run_count < 2:
+        key = _attempt(item)
+        if key[1] < 2:
             return None
-        key = (str(item["id"]), run_count)
         if key not in self._attempt_starts:
             states = cast(
                 "list[dict[str, Any]]", await self._ask("GET", "/flow_run_states/", params={"flow_run_id": key[0]})
@@ -393,6 +409,15 @@ class PrefectGateway:
                 yield events()
         except (OSError, TimeoutError) as error:
             raise PrefectUnavailable(self._url, type(error).__name__) from error
+
+
+def _attempt(item: Mapping[str, Any]) -> tuple[str, int]:
+    return str(item["id"]), int(item.get("run_count") or 0)
+
+
+def _expected_start(item: Mapping[str, Any]) -> datetime | None:
+    moment = item.get("expected_start_time")
+    return parse_time(moment) if moment else None
 
 
 def _address_of_pages(api_url: str) -> str | None:

@@ -59,6 +59,7 @@ class Run:
     created_at: datetime
     state_id: str | None = None
     state_message: str | None = None
+    state_at: datetime | None = None
     scheduled_for: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -95,14 +96,6 @@ class RunState:
     timestamp: datetime
     message: str | None = None
     scheduled_for: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunDeleted:
-    """Prefect no longer holds this run."""
-
-    id: str
-    read_order: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +172,7 @@ def run_from_json(
         state_name=str(state.get("name") or ""),
         state_id=state.get("id"),
         state_message=state.get("message"),
+        state_at=_time(state.get("timestamp")),
         created_at=created_at,
         scheduled_for=_time(data.get("next_scheduled_start_time")) or _time(details.get("scheduled_time")),
         started_at=attempt_started_at or _time(data.get("start_time")),

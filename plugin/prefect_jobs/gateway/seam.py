@@ -12,19 +12,21 @@
     └── NoPrefectAddress     nobody said where the server is
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
 from prefect_jobs.gateway.asking import PAGE
 from prefect_jobs.gateway.flows import DeployedFlow
+from prefect_jobs.gateway.paging import START, Bookmark, RunPage
 from prefect_jobs.gateway.runs import LogLine, Run, RunEvent, RunState
 
 __all__ = [
     "PAGE",
     "Gateway",
     "GatewayError",
+    "KnownStarts",
     "NoDeployment",
     "NoPrefectAddress",
     "NothingRunsIt",
@@ -33,6 +35,9 @@ __all__ = [
     "StartRefused",
     "StateRefused",
 ]
+
+KnownStarts = Callable[[Sequence[tuple[str, int]]], Awaitable[Mapping[tuple[str, int], datetime]]]
+"""When these attempts (run id, number) began, as far as it is known."""
 
 
 class GatewayError(Exception):
@@ -100,12 +105,16 @@ class Gateway(Protocol):
         """The runs with these ids that exist, in any order (at most ``PAGE`` ids)."""
         ...
 
-    async def active_runs(self, *, due_before: datetime, offset: int) -> list[Run]:
-        """One page of the runs that have not ended; those scheduled for after ``due_before`` are left out."""
+    async def active_runs(self, *, due_before: datetime, at: Bookmark = START) -> RunPage:
+        """One page of the runs that have not ended; those expected to start after ``due_before`` are left out."""
         ...
 
-    async def all_runs(self, *, offset: int) -> list[Run]:
-        """One page of every run on the server, in a stable order."""
+    async def all_runs(self, *, at: Bookmark = START) -> RunPage:
+        """One page of every run on the server."""
+        ...
+
+    def ask_first(self, known_starts: KnownStarts) -> None:
+        """Name somebody who may know when an attempt began: Prefect tells it only by a request for each run."""
         ...
 
     async def flows(self) -> list[DeployedFlow]:

@@ -3,6 +3,7 @@
 from prefect_jobs.store.bulk import BulkStore
 from prefect_jobs.store.database import open_database
 from prefect_jobs.store.errors import QueryTooSlow, StoreError, StoreUnavailable
+from prefect_jobs.store.feed_state import BEAT_EVERY, FeedLease, FeedState
 from prefect_jobs.store.history import HistoryStore
 from prefect_jobs.store.index import Change, FoundJobs, JobIndex, JobSummary, Stats
 from prefect_jobs.store.log_pages import LineFilter, StoredLine
@@ -11,9 +12,12 @@ from prefect_jobs.store.search import Counts, Page
 from prefect_jobs.store.sessions import SessionStore
 
 __all__ = [
+    "BEAT_EVERY",
     "BulkStore",
     "Change",
     "Counts",
+    "FeedLease",
+    "FeedState",
     "FoundJobs",
     "HistoryStore",
     "JobIndex",

@@ -27,6 +27,7 @@ def upgrade() -> None:
     _make_histories()
     _make_bulk_operations()
     _make_sessions()
+    _make_feed_state()
 
 
 def _renew_jobs() -> None:
@@ -218,6 +219,19 @@ def _make_bulk_operations() -> None:
         sa.Column("reason", sa.Text),
     )
     op.create_index("bulk_items_by_outcome", "bulk_items", ["operation_id", "outcome"])
+
+
+def _make_feed_state() -> None:
+    op.create_table(
+        "feed_state",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("holder", sa.Text),
+        sa.Column("beat", sa.BigInteger, nullable=False),
+        sa.Column("beaten_at", sa.BigInteger, nullable=False),
+        sa.Column("status", sa.JSON, nullable=False),
+        sa.Column("right_at", sa.BigInteger),
+        sa.Column("swept_at", sa.BigInteger),
+    )
 
 
 def _make_sessions() -> None:
