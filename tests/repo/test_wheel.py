@@ -49,9 +49,13 @@ def test_the_wheel_carries_the_job_types_and_the_page_and_no_tests(wheel: Path) 
     assert {
         "prefect_jobs/_shipped/prefect.yaml",
         "prefect_jobs/_shipped/flows/export.py",
+        "prefect_jobs/events/migrations/env.py",
         "prefect_jobs/py.typed",
+        "prefect_jobs/store/migrations/env.py",
         "prefect_jobs_ui/py.typed",
     } <= names
+    migrations = CHECKOUT.glob("plugin/prefect_jobs/*/migrations/versions/*.py")
+    assert {str(file.relative_to(CHECKOUT / "plugin")) for file in migrations} <= names
     assert any(name.startswith("prefect_jobs_ui/dist/") and name.endswith(".js") for name in names)
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"prefect_jobs", "prefect_jobs_ui"}
     assert not [name for name in names if "__pycache__" in name or "node_modules" in name]
