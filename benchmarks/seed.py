@@ -32,7 +32,7 @@ from prefect_jobs.gateway import Bookmark
 from prefect_jobs.gateway.prefect import PrefectGateway
 from prefect_jobs.jobs import job_from_run
 from prefect_jobs.store import JobIndex, open_database
-from prefect_jobs.store.index import _row as row_of
+from prefect_jobs.store.rows import row_of
 from prefect_jobs.store.tables import Moment, jobs, to_microseconds
 
 Report = Callable[[int], None]
@@ -215,7 +215,7 @@ def _seed_one(name: str, news: Any, fill: Callable[..., None], *what: Any) -> No
 async def check(index_url: str, prefect_api_url: str, past: Past) -> None:
     """Stop unless the server counts every run, and the index holds of some of them just what the server says."""
     async with PrefectGateway.connect(prefect_api_url) as gateway, open_database(index_url) as database:
-        answer = await gateway._ask("POST", "/flow_runs/count", json={})
+        answer = await gateway.count_runs()
         if answer != past.jobs:
             raise SystemExit(f"Prefect counts {answer:,} runs, expected {past.jobs:,}")
         runs = (await gateway.all_runs(at=Bookmark("since", past.now - timedelta(days=45)))).runs

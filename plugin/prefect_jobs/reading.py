@@ -30,6 +30,7 @@ class JobReader:
         past: HistoryStore | None,
         budget: ReadBudget,
         clock: Callable[[], datetime],
+        redraw: bool = False,
     ) -> None:
         self._gateway = gateway
         self._index = index
@@ -38,17 +39,19 @@ class JobReader:
         self._past = past
         self._budget = budget
         self._clock = clock
+        self._redraw = redraw
         self._publishing = asyncio.Lock()
         self._readings = index.readings
         self._sweep: tuple[int, Bookmark | None] | None = None
-        gateway.ask_first(index.attempt_starts)
+        if not redraw:
+            gateway.ask_first(index.attempt_starts)
 
     # -- some runs --------------------------------------------------------------------------------------------------
 
     async def took(self, runs: Sequence[Run]) -> None:
         """Take over runs that were read."""
         async with self._publishing:
-            self._publish(await self._index.apply(runs, now=self._clock()))
+            self._publish(await self._index.apply(runs, now=self._clock(), redraw=self._redraw))
 
     async def reported(self, reports: Sequence[tuple[str, Progress]]) -> None:
         """Take over what running jobs report."""
@@ -122,13 +125,14 @@ class JobReader:
 
     # -- everything -------------------------------------------------------------------------------------------------
 
-    async def sweep(self, *, hurried: bool = False) -> None:
+    async def sweep(self, *, hurried: bool = False, told: Callable[[int], None] = lambda _count: None) -> None:
         """Read every run of Prefect, then ask by id for each job that did not turn up.
 
         One that broke off goes on where it was: a server that comes and goes must not keep it from its end.
 
         Args:
             hurried: do not wait for the budget.
+            told: is told how many runs each page held.
 
         Raises:
             GatewayError: Prefect could not be read to the end.
@@ -139,6 +143,7 @@ class JobReader:
             await self._wait(hurried=hurried)
             page = await self._gateway.all_runs(at=at)
             await self.took(page.runs)
+            told(len(page.runs))
             at = page.next
         self._sweep = look, None
         async for ids in self._index.missing(look, active_only=False):

@@ -11,6 +11,7 @@ import typer
 
 from prefect_jobs import __version__
 from prefect_jobs.cli.events import events
+from prefect_jobs.cli.index import index
 from prefect_jobs.cli.job_actions import abort_jobs, cancel_jobs, delete_jobs, retry_jobs, run_job
 from prefect_jobs.cli.job_logs import show_logs
 from prefect_jobs.cli.jobs import list_jobs, show_job, show_stats
@@ -33,6 +34,7 @@ app.command()(up)
 app.command()(serve)
 app.command()(work)
 app.add_typer(events, name="events")
+app.add_typer(index, name="index")
 
 EXIT_CODES = (
     "Exit codes: 0 done; 1 a job failed or was refused; 2 usage, or the server refuses; 3 the server is not reachable; "

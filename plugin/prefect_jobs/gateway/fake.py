@@ -209,6 +209,11 @@ class FakePrefect:
         """See ``Gateway``."""
         return await self._page_at(at, lambda _run: True)
 
+    async def count_runs(self) -> int:
+        """See ``Gateway``."""
+        self._asked()
+        return len(self._runs)
+
     def ask_first(self, known_starts: KnownStarts) -> None:
         """See ``Gateway``: the fake's runs know when their attempts began."""
 

@@ -158,6 +158,10 @@ class PrefectGateway:
         """See ``Gateway``."""
         return await self._page(at, {})
 
+    async def count_runs(self) -> int:
+        """See ``Gateway``."""
+        return int(await self._ask("POST", "/flow_runs/count", json={}))
+
     def ask_first(self, known_starts: KnownStarts) -> None:
         """See ``Gateway``."""
         self._known_starts = known_starts

@@ -113,6 +113,10 @@ class Gateway(Protocol):
         """One page of every run on the server."""
         ...
 
+    async def count_runs(self) -> int:
+        """How many runs the server holds."""
+        ...
+
     def ask_first(self, known_starts: KnownStarts) -> None:
         """Name somebody who may know when an attempt began: Prefect tells it only by a request for each run."""
         ...

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Column, Row, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Column, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from prefect_jobs.clean_text import clean
@@ -29,6 +29,7 @@ from prefect_jobs.store.database import Database
 from prefect_jobs.store.loading import load
 from prefect_jobs.store.log_search import jobs_that_logged
 from prefect_jobs.store.orders import Orders
+from prefect_jobs.store.rows import JOB_COLUMNS, TEXTS, job_of, row_of
 from prefect_jobs.store.search import Counts, Found, Page, Search
 from prefect_jobs.store.statistics import Bucket, latest_durations, timeline
 from prefect_jobs.store.tables import clock, deleted_jobs, from_microseconds, jobs, to_microseconds
@@ -84,37 +85,9 @@ class FoundJobs:
     exact: bool
 
 
-_TEXTS = ("search_text", "parameter_text")
-_COLUMNS = [column for column in jobs.columns if column.name not in _TEXTS]
 # Made once: making a statement of so many columns takes as long as asking it (1 of 3.4 ms for a page of 50).
-_BY_IDS = select(*_COLUMNS).where(jobs.c.job_id.in_(bindparam("ids", expanding=True)))
-_BY_SLOTS = select(*_COLUMNS).where(jobs.c.slot.in_(bindparam("slots", expanding=True)))
-
-
-def _job(row: Row[Any]) -> Job:
-    values = dict(row._mapping)  # pyright: ignore[reportPrivateUsage]  # SQLAlchemy's documented name
-    percent, message = values.pop("reported_percent"), values.pop("reported_message")
-    attempt, at = values.pop("reported_attempt"), values.pop("reported_at")
-    return Job(**values, reported=None if at is None else Progress(percent, message, attempt, at))
-
-
-def _row(job: Job) -> dict[str, Any]:
-    """A job's row but for its slot, which the database gives."""
-    values = {
-        column.name: getattr(job, column.name)
-        for column in _COLUMNS
-        if column.name != "slot" and not column.name.startswith("reported_")
-    }
-    reported = job.reported
-    return values | {
-        "parameters": dict(job.parameters),
-        "reported_percent": reported.percent if reported else None,
-        "reported_message": reported.message if reported else None,
-        "reported_attempt": reported.attempt if reported else None,
-        "reported_at": reported.at if reported else None,
-        "search_text": search_text(job),
-        "parameter_text": parameter_text(job),
-    }
+_BY_IDS = select(*JOB_COLUMNS).where(jobs.c.job_id.in_(bindparam("ids", expanding=True)))
+_BY_SLOTS = select(*JOB_COLUMNS).where(jobs.c.slot.in_(bindparam("slots", expanding=True)))
 
 
 class JobIndex:
@@ -153,8 +126,13 @@ class JobIndex:
 
     # -- writing --------------------------------------------------------------------------------------------------
 
-    async def apply(self, runs: Sequence[Run], *, now: datetime) -> list[Change]:
+    async def apply(self, runs: Sequence[Run], *, now: datetime, redraw: bool = False) -> list[Change]:
         """Make the index say what these readings of Prefect say.
+
+        Args:
+            runs: what was read.
+            now: the time by which a run that a schedule prepared is due.
+            redraw: hold against the readings, too, what rows hold for the search alone.
 
         Returns:
             What changed since memory was told last, by whomever, in version order.
@@ -167,14 +145,15 @@ class JobIndex:
                     if run.read_order >= self._read_orders.get(run.id, 0):
                         newest[run.id] = run
                 known = await self._by_ids(connection, list(newest))
+                stale = await self._misdrawn(connection, list(known.values())) if redraw else frozenset[str]()
                 changed: list[tuple[Job | None, Job]] = []
                 for run in newest.values():
                     self._remember(run.id, run.read_order)
                     old = known.get(run.id)
                     job = job_from_run(run, now=now, known=old.reported if old else None)
-                    if old is None or replace(old, version=0, slot=0) != job:
+                    if old is None or replace(old, version=0, slot=0) != job or run.id in stale:
                         changed.append((old, job))
-                changes = await self._write(connection, changed)
+                changes = await self._write(connection, changed, whole=redraw)
             told = await self._committed(changes)
             written = [change.job.slot for change in changes if change.job]
             self._columns.turn_up([*written, *(job.slot for job in known.values())], look)
@@ -232,8 +211,24 @@ class JobIndex:
                     await connection.execute(update(clock).where(clock.c.floor < floor).values(floor=floor))
             return await self._committed(changes)
 
-    async def _write(self, connection: AsyncConnection, changed: Sequence[tuple[Job | None, Job]]) -> list[Change]:
-        """Write new jobs, and what is different in known ones, each with its own version."""
+    @staticmethod
+    async def _misdrawn(connection: AsyncConnection, known: Sequence[Job]) -> frozenset[str]:
+        """Those of these jobs whose texts are not what today's release would write."""
+        by_slot = {job.slot: job for job in known}
+        found: set[str] = set()
+        for start in range(0, len(known), IN_LIST):
+            chosen = [job.slot for job in known[start : start + IN_LIST]]
+            texts = select(jobs.c.slot, *(jobs.c[name] for name in TEXTS)).where(jobs.c.slot.in_(chosen))
+            for slot, *drawn in (await connection.execute(texts)).all():
+                wanted = row_of(by_slot[slot])
+                if drawn != [wanted[name] for name in TEXTS]:
+                    found.add(by_slot[slot].job_id)
+        return frozenset(found)
+
+    async def _write(
+        self, connection: AsyncConnection, changed: Sequence[tuple[Job | None, Job]], *, whole: bool = False
+    ) -> list[Change]:
+        """Write new jobs, and what is different in known ones (or the whole of them), each with its own version."""
         if not changed:
             return []
         first = await self._next_versions(connection, len(changed))
@@ -245,13 +240,13 @@ class JobIndex:
             if old is None:
                 new.append(number)
                 continue
-            before, after = _row(old), _row(job)
-            values = {name: value for name, value in after.items() if before[name] != value}
+            before, after = row_of(old), row_of(job)
+            values = {name: value for name, value in after.items() if whole or before[name] != value}
             await connection.execute(update(jobs).where(jobs.c.slot == job.slot).values(values))
         if new:
             slots = await connection.execute(
                 insert(jobs).returning(jobs.c.slot, sort_by_parameter_order=True),
-                [_row(written[number]) for number in new],
+                [row_of(written[number]) for number in new],
             )
             for number, slot in zip(new, slots.scalars().all(), strict=True):
                 written[number] = replace(written[number], slot=slot)
@@ -285,9 +280,9 @@ class JobIndex:
             if not floor <= self.followed < version or version - self.followed > FOLLOW_LIMIT:
                 await self._read_all(connection)
                 return []
-            changed = select(*_COLUMNS).where(jobs.c.version > self.followed)
+            changed = select(*JOB_COLUMNS).where(jobs.c.version > self.followed)
             gone = select(deleted_jobs).where(deleted_jobs.c.version > self.followed)
-            found = [_job(row) for row in (await connection.execute(changed)).all()]
+            found = [job_of(row) for row in (await connection.execute(changed)).all()]
             changes = [Change(job.version, job.job_id, job, job.slot) for job in found]
             changes += [
                 Change(row.version, row.job_id, None, row.slot) for row in (await connection.execute(gone)).all()
@@ -450,7 +445,7 @@ class JobIndex:
             if not floor <= version <= now:
                 return None
             changed = (
-                select(*_COLUMNS)
+                select(*JOB_COLUMNS)
                 .where(jobs.c.version > version, jobs.c.state != "scheduled")
                 .order_by(jobs.c.version)
                 .limit(limit)
@@ -461,10 +456,19 @@ class JobIndex:
                 .order_by(deleted_jobs.c.version)
                 .limit(limit)
             )
-            found = [_job(row) for row in (await connection.execute(changed)).all()]
+            found = [job_of(row) for row in (await connection.execute(changed)).all()]
             changes = [Change(job.version, job.job_id, job) for job in found]
             changes += [Change(row.version, row.job_id, None) for row in (await connection.execute(gone)).all()]
             return sorted(changes, key=lambda change: change.version)[:limit]
+
+    async def start_over(self) -> int:
+        """Let every reader of changes, in whichever process, read everything again. Returns the version."""
+        async with self._in_step:
+            async with self._database.writing() as connection:
+                version = await self._next_versions(connection, 1)
+                await connection.execute(update(clock).values(floor=version))
+            await self._catch_up()
+            return version
 
     async def version(self) -> int:
         """The version of the latest change."""
@@ -487,7 +491,7 @@ class JobIndex:
         for start in range(0, len(job_ids), IN_LIST):
             chosen = job_ids[start : start + IN_LIST]
             rows = await connection.execute(_BY_IDS, {"ids": chosen})
-            found.update((row.job_id, _job(row)) for row in rows.all())
+            found.update((row.job_id, job_of(row)) for row in rows.all())
         return found
 
     @staticmethod
@@ -497,7 +501,7 @@ class JobIndex:
         wanted = slots.tolist()
         for start in range(0, len(wanted), IN_LIST):
             rows = await connection.execute(_BY_SLOTS, {"slots": wanted[start : start + IN_LIST]})
-            found.update((row.slot, _job(row)) for row in rows.all())
+            found.update((row.slot, job_of(row)) for row in rows.all())
         return [found[slot] for slot in wanted if slot in found]
 
     @staticmethod
