@@ -143,7 +143,7 @@ def test_viewers_of_a_dying_adapter_are_told_by_a_closed_socket(stack: Stack) ->
 def test_a_server_that_is_stopped_ends_its_streams_and_says_nothing_of_it(stack: Stack, tmp_path: Path) -> None:
     """An open change feed held the server up until its grace was over, and left a traceback for each reader."""
     port = free_port()
-    environment = stack.environment | {"PREFECT_JOBS_DATA_DIR": str(tmp_path)}
+    environment = stack.environment | {"PREFECT_JOBS_DATA_DIR": str(tmp_path), "PREFECT_JOBS_ACCESS_LOG": "false"}
     command = [sys.executable, "-m", "prefect_jobs.cli", "serve", f"--port={port}"]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -16,9 +16,10 @@ def adapter(answer: Callable[[httpx.Request], httpx.Response]) -> Adapter:
     return Adapter(httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://api"))
 
 
-async def _lines(text: str) -> AsyncIterator[str]:
-    for line in text.split("\n"):
-        yield line
+async def _chunks(text: str, size: int) -> AsyncIterator[bytes]:
+    data = text.encode()
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
 
 
 async def test_a_list_is_asked_by_limit_and_offset_and_counted() -> None:
@@ -101,10 +102,18 @@ async def test_the_feed_gives_known_events_with_the_version_to_resume_at() -> No
     ]
 
 
-async def test_lines_join_into_events_as_the_standard_says() -> None:
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_lines_join_into_events_as_the_standard_says(size: int) -> None:
     text = "data: two\ndata: lines\n\n:keep\n\nid:9\nevent:x\ndata:tight\n\ndata: cut off"
 
-    assert [event async for event in read_events(_lines(text))] == [
+    assert [event async for event in read_events(_chunks(text, size))] == [
         ServerSentEvent("message", "two\nlines"),
         ServerSentEvent("x", "tight", "9"),
     ]
+
+
+async def test_a_message_with_a_line_separator_within_stays_one_event() -> None:
+    """httpx's own lines end at U+2028: the page took half of such a message for broken JSON."""
+    text = 'event: job\ndata: {"message":"one\u2028two\u0085ü"}\n\n'
+    events = [event async for event in read_events(_chunks(text, 5))]
+    assert [event.data for event in events] == ['{"message":"one\u2028two\u0085ü"}']

@@ -142,7 +142,7 @@ class Adapter:
                     raise SignedOut("Nobody is signed in.")
                 if not response.is_success:
                     raise AdapterUnavailable(f"The change feed answered {response.status_code}.")
-                async for event in read_events(response.aiter_lines()):
+                async for event in read_events(response.aiter_bytes()):
                     if event.event in ("job", "deleted", "status", "reset"):
                         yield _feed_event(event.event, event.data, event.id)
         except (httpx.HTTPError, ValueError) as error:
