@@ -169,15 +169,6 @@ class LogEntry(BaseModel):
         )
 
 
-class JobLogs(BaseModel):
-    """A page of a job's log, oldest line first."""
-
-    job_id: str = Field(examples=[EXAMPLE_ID])
-    logs: list[LogEntry]
-    total: int = Field(description="Lines in this answer.", examples=[1])
-    has_more: bool = Field(examples=[False])
-
-
 class ExportRequest(BaseModel):
     """Which events to export, and how."""
 
