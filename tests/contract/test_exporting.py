@@ -117,13 +117,21 @@ def test_another_site_may_not_start_an_export(api: httpx.Client) -> None:
         "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
         "..%5Cindex.db",
         ".events_export_20260304_081552_5d1c0f4e.csv.part",
-        "events_export_20260304_081552_5d1c0f4e.csv%00",
-        "x" * 5000 + ".csv",
+        "x" * 2000 + ".csv",
     ],
 )
 def test_a_file_that_is_no_finished_export_is_not_found(api: httpx.Client, path: str) -> None:
     answer = api.get(f"/api/exports/{path}")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("events_export_20260304_081552_5d1c0f4e.csv%00", 422), ("x" * 2100, 414)]
+)
+def test_a_path_that_no_file_can_have_is_refused_before_it_is_looked_for(
+    api: httpx.Client, path: str, status: int
+) -> None:
+    assert api.get(f"/api/exports/{path}").status_code == status
 
 
 def test_a_link_that_leads_out_of_the_export_folder_is_not_followed(api: httpx.Client, stack: Stack) -> None:

@@ -208,7 +208,13 @@ def test_a_query_at_the_edge_of_its_limits_is_answered(api: httpx.Client, query:
 def test_a_rejected_value_is_shown_cut_at_100_characters(api: httpx.Client) -> None:
     error = api.get("/api/jobs", params={"status": "x" * 500}).json()["error"]
     assert error["errors"][0]["value"] == "x" * 100
-    assert "request_id" not in error
+
+
+def test_an_error_names_the_request_by_the_callers_id_or_by_one_of_ours(api: httpx.Client) -> None:
+    named = api.get("/api/jobs", params={"limit": 0}, headers={"X-Request-ID": "night-shift-7"})
+    assert named.json()["error"]["request_id"] == named.headers["x-request-id"] == "night-shift-7"
+    unnamed = api.get("/api/jobs", params={"limit": 0})
+    assert unnamed.json()["error"]["request_id"] == unnamed.headers["x-request-id"]
 
 
 def test_a_trailing_slash_is_redirected(api: httpx.Client) -> None:
