@@ -59,7 +59,8 @@ def test_failures_of_every_kind_read_failed_with_their_reason(api: httpx.Client,
 
 def test_the_list_is_newest_first_in_pages_that_do_not_overlap(api: httpx.Client, runs: Runs) -> None:
     newest = [runs.new() for _ in range(5)][::-1]
-    job(api, newest[0])
+    for run in newest:
+        job(api, run)
     pages = [api.get("/api/jobs", params={"limit": 2, "offset": offset}).json() for offset in (0, 2)]
     assert [item["job_id"] for page in pages for item in page["items"]] == newest[:4]
     pagination = pages[0]["pagination"]
