@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from prefect_jobs.attempts import attempts_of
-from prefect_jobs.gateway import Gateway, GatewayError
+from prefect_jobs.gateway import Gateway, GatewayError, LogLine
 from prefect_jobs.jobs import Job
 from prefect_jobs.log_copy import LogCopier
 from prefect_jobs.read_budget import ReadBudget
@@ -150,6 +150,15 @@ class LogTails:
         """
         work = self._start(job.job_id, "copy", lambda: self.copy(job, urgent=False, prove=False))
         return bool(await asyncio.shield(work.task))
+
+    async def lines_of_all(self, *, after: datetime, offset: int) -> list[LogLine]:
+        """One page of the newest lines of all jobs, in the background's share of the budget; nothing is stored.
+
+        Raises:
+            GatewayError: Prefect could not be read.
+        """
+        await self._budget.take(urgent=False)
+        return await self._gateway.logs_of_all(after=after, offset=offset)
 
     def begin(self, job: Job) -> None:
         """Copy what is missing of a log, and let nobody wait."""

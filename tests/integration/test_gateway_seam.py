@@ -328,6 +328,19 @@ async def test_a_run_is_deleted(world: World) -> None:
     assert await world.gateway.read_runs([run_id]) == []
 
 
+async def test_the_lines_of_all_runs_are_told_by_time_with_the_run_of_each(world: World) -> None:
+    one, other = await world.new_run(), await world.new_run()
+    now = datetime.now(UTC) + timedelta(minutes=5)
+    await world.log(one, ["long before"], timestamp=now - timedelta(seconds=20))
+    await world.log(one, ["first"], timestamp=now)
+    await world.log(other, ["second"], timestamp=now + timedelta(seconds=1))
+    lines = await world.gateway.logs_of_all(after=now - timedelta(seconds=10), offset=0)
+    assert [(line.run_id, line.message) for line in lines] == [(one, "first"), (other, "second")]
+    assert len({line.id for line in lines}) == 2
+    rest = await world.gateway.logs_of_all(after=now - timedelta(seconds=10), offset=1)
+    assert [line.message for line in rest] == ["second"]
+
+
 async def test_the_last_errors_of_a_log_come_newest_first(world: World) -> None:
     run_id = await world.new_run()
     now = datetime.now(UTC)

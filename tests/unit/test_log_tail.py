@@ -10,7 +10,7 @@ import pytest
 from prefect_jobs.gateway import PAGE, PrefectUnavailable, Run, RunState
 from prefect_jobs.gateway.fake import FakePrefect, a_run, completed, running
 from prefect_jobs.jobs import Job
-from prefect_jobs.log_ingest import LogIngest, Retention
+from prefect_jobs.log_ingest import PAGES_MOST, LogIngest, Retention
 from prefect_jobs.log_tail import SETTLE_AFTER, LogTails, TailPace
 from prefect_jobs.store import JobIndex, LineFilter, LogStore
 
@@ -334,6 +334,36 @@ async def test_running_jobs_are_copied_before_anybody_asks_and_once_more_after_t
     asked = desk.prefect.requests
     await ingest.copy_running()
     assert desk.prefect.requests == asked
+
+
+async def test_a_thousand_silent_jobs_cost_one_question_and_one_that_logs_is_copied(desk: Desk) -> None:
+    """Each running job's log was asked for every few seconds, whether it had said anything or not."""
+    runs = [desk.prefect.put(running(created_at=NOW)) for _ in range(30)]
+    await desk.index.apply(runs, now=NOW)
+    ingest = LogIngest(desk.tails, desk.index, desk.logs, clock=desk.clock)
+    await ingest.copy_running()
+    asked = desk.prefect.requests
+    await ingest.copy_running()
+    assert desk.prefect.requests == asked + 1
+    desk.prefect.log(runs[3].id, "a word", timestamp=NOW - timedelta(seconds=1))
+    await ingest.copy_running()
+    assert await desk.messages(runs[3].id) == ["a word"]
+    assert desk.prefect.requests == asked + 3
+    await ingest.copy_running()
+    assert desk.prefect.requests == asked + 4
+
+
+async def test_where_too_many_lines_come_to_tell_who_logged_every_running_job_is_asked(desk: Desk) -> None:
+    loud, quiet = (desk.prefect.put(running(created_at=NOW)) for _ in range(2))
+    await desk.index.apply([loud, quiet], now=NOW)
+    ingest = LogIngest(desk.tails, desk.index, desk.logs, clock=desk.clock)
+    await ingest.copy_running()
+    for number in range(PAGE * PAGES_MOST):
+        desk.prefect.log(loud.id, str(number), timestamp=at(number / 1000))
+    desk.prefect.log(quiet.id, "at last", timestamp=at(3600))
+    await ingest.copy_running()
+    assert await desk.messages(quiet.id) == ["at last"]
+    assert len(await desk.messages(loud.id)) == PAGE * PAGES_MOST
 
 
 async def test_a_log_that_nobody_looks_at_is_dropped_and_copied_again_when_somebody_does(desk: Desk) -> None:

@@ -29,6 +29,7 @@ def serve(
     Options win over the settings PREFECT_JOBS_HOST and PREFECT_JOBS_PORT. SIGTERM or Ctrl-C stops it.
     """
     import asyncio
+    import gc
 
     from prefect_jobs.cli.settings import load_settings
 
@@ -69,6 +70,12 @@ def serve(
     mount_page(app, api_url=settings.address, allowed_origins=settings.allowed_origins)
 
     class Server(uvicorn.Server):
+        async def startup(self, sockets: "list[socket.socket] | None" = None) -> None:
+            await super().startup(sockets)
+            # What is loaded by now stays: looking for garbage in it would hold requests up, again and again.
+            gc.collect()
+            gc.freeze()
+
         async def shutdown(self, sockets: "list[socket.socket] | None" = None) -> None:
             end_streams(app)
             # Uvicorn would close them with 1012 before they have said why.

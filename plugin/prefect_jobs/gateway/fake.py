@@ -337,6 +337,12 @@ class FakePrefect:
         lines = [line for line in self._logs_of(run_id) if after is None or line.timestamp >= after]
         return lines[offset : offset + PAGE]
 
+    async def logs_of_all(self, *, after: datetime, offset: int) -> list[LogLine]:
+        """See ``Gateway``."""
+        self._asked()
+        lines = sorted((line for line in self._lines if line.timestamp >= after), key=lambda line: line.timestamp)
+        return lines[offset : offset + PAGE]
+
     async def newest_logs(self, run_id: str) -> list[LogLine]:
         """See ``Gateway``."""
         return self._logs_of(run_id)[-PAGE:]

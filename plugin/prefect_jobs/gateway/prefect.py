@@ -327,6 +327,11 @@ class PrefectGateway:
         times = {} if after is None else {"after_": after.isoformat()}
         return await self._logs(run_id, times, limit=PAGE, offset=offset)
 
+    async def logs_of_all(self, *, after: datetime, offset: int) -> list[LogLine]:
+        """See ``Gateway``. Lines of task runs that belong to no flow run are left out."""
+        lines = await self._ask_logs({"timestamp": {"after_": after.isoformat()}}, limit=PAGE, offset=offset)
+        return [_log_line(line) for line in lines]
+
     async def newest_logs(self, run_id: str) -> list[LogLine]:
         """See ``Gateway``."""
         return (await self._logs(run_id, {}, limit=PAGE, sort="TIMESTAMP_DESC"))[::-1]
@@ -344,19 +349,20 @@ class PrefectGateway:
         log_filter: dict[str, Any] = {"flow_run_id": {"any_": [run_id]}}
         if times:
             log_filter["timestamp"] = dict(times)
-        lines = await self._ask(
-            "POST",
-            "/logs/filter",
-            json={"logs": log_filter, "limit": limit, "offset": offset, "sort": sort},
-        )
-        return [_log_line(line) for line in lines]
+        return [_log_line(line) for line in await self._ask_logs(log_filter, limit=limit, offset=offset, sort=sort)]
+
+    async def _ask_logs(
+        self, log_filter: Mapping[str, Any], *, limit: int, offset: int = 0, sort: str = "TIMESTAMP_ASC"
+    ) -> list[dict[str, Any]]:
+        wanted = {"logs": dict(log_filter), "limit": limit, "offset": offset, "sort": sort}
+        return await self._ask("POST", "/logs/filter", json=wanted)
 
     async def last_errors(self, run_id: str) -> list[LogLine]:
         """See ``Gateway``."""
         if not _is_uuid(run_id):
             return []
         wanted = {"flow_run_id": {"any_": [run_id]}, "level": {"ge_": logging.ERROR}}
-        lines = await self._ask("POST", "/logs/filter", json={"logs": wanted, "limit": 20, "sort": "TIMESTAMP_DESC"})
+        lines = await self._ask_logs(wanted, limit=20, sort="TIMESTAMP_DESC")
         return [_log_line(line) for line in lines]
 
     @asynccontextmanager

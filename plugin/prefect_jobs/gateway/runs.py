@@ -82,7 +82,7 @@ class Run:
     created_by: str | None = None
     """The name that the jobs API was asked by, where it made this run."""
     scheduled_by_prefect: bool = False
-    read_order: int = 0
+    read_order: int = field(default=0, compare=False)
     """When the read that saw this began, on the process's monotonic clock in ns: a later read overrules an earlier."""
 
 

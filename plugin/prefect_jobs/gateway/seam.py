@@ -197,6 +197,10 @@ class Gateway(Protocol):
         """One page (``PAGE``) of a run's log lines at or after this time, oldest first."""
         ...
 
+    async def logs_of_all(self, *, after: datetime, offset: int) -> list[LogLine]:
+        """One page (``PAGE``) of the log lines of all runs at or after this time, oldest first."""
+        ...
+
     async def newest_logs(self, run_id: str) -> list[LogLine]:
         """The last page (``PAGE``) of a run's log lines, oldest first."""
         ...

@@ -35,12 +35,13 @@ STATE_CODES = {state.state: code for code, state in enumerate(_STATES)}
 STATES = tuple(state.state for state in _STATES)
 STATUS_OF: tuple[Status, ...] = tuple(state.status for state in _STATES)
 ABSENT, AHEAD = 0, STATE_CODES["scheduled"]
-_NAMES = ("state", "job_type", "created_at", "started_at", "completed_at", "due_at", "progress", "has_error")
+_NAMES = ("state", "job_type", "created_at", "started_at", "completed_at", "due_at", "progress", "has_error", "version")
 _FIRST_CAPACITY = 1024
 # Statuses sort by their names.
 STATUS_RANK = np.array([sorted(set(STATUS_OF)).index(status) for status in STATUS_OF], dtype=np.int64)
 _COMPLETED = np.array([status == "completed" for status in STATUS_OF])
 _PENDING = np.array([state not in ("", "scheduled") and status == "pending" for status, state in _STATES])
+_RUNNING = np.array([status == "running" for status in STATUS_OF])
 _ENDED = np.array([status in ENDED for status in STATUS_OF])
 
 
@@ -56,6 +57,7 @@ class Cell:
     due_at: int
     progress: int
     has_error: bool
+    version: int
 
     @property
     def duration(self) -> int:
@@ -98,6 +100,7 @@ class Columns:
         self.due_at: Numbers = grow("due_at", np.int64, MISSING)
         self.progress: NDArray[np.uint8] = grow("progress", np.uint8, 0)
         self.has_error: Mask = grow("has_error", np.bool_, False)
+        self.version: Numbers = grow("version", np.int64, 0)
         self.turned_up: NDArray[np.int32] = grow("turned_up", np.int32, 0)
         self._capacity = grown
 
@@ -123,6 +126,7 @@ class Columns:
             MISSING if job.due_at is None else to_microseconds(job.due_at),
             job.progress,
             bool(job.error and job.error.strip()),
+            job.version,
         )
 
     def put(self, slot: int, cell: Cell) -> None:
@@ -133,7 +137,7 @@ class Columns:
         self.state[slot], self.job_type[slot], self.progress[slot] = cell.state, cell.job_type, cell.progress
         self.created_at[slot], self.started_at[slot] = cell.created_at, cell.started_at
         self.completed_at[slot], self.due_at[slot] = cell.completed_at, cell.due_at
-        self.has_error[slot] = cell.has_error
+        self.has_error[slot], self.version[slot] = cell.has_error, cell.version
         self._count(slot, 1)
 
     def remove(self, slot: int) -> None:
@@ -161,6 +165,7 @@ class Columns:
             int(self.due_at[slot]),
             int(self.progress[slot]),
             bool(self.has_error[slot]),
+            int(self.version[slot]),
         )
 
     def put_many(self, slots: Slots, **columns: Sequence[int]) -> None:
@@ -199,6 +204,10 @@ class Columns:
     def active(self) -> Slots:
         """The jobs that have not ended; those that a schedule prepared ahead are none yet."""
         return np.flatnonzero(~_ENDED[self.state[: self.size]] & (self.state[: self.size] > AHEAD)).astype(np.int32)
+
+    def running(self) -> Slots:
+        """The jobs at work."""
+        return np.flatnonzero(_RUNNING[self.state[: self.size]]).astype(np.int32)
 
     def ahead(self) -> Slots:
         """What a schedule prepared ahead."""

@@ -24,6 +24,7 @@ from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import Status
 from prefect_jobs.job_text import parameter_text, search_text
 from prefect_jobs.jobs import Job, job_from_run
+from prefect_jobs.store.bodies import Bodies, Readings
 from prefect_jobs.store.columns import Columns, Slots
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.loading import load
@@ -108,6 +109,7 @@ class JobIndex:
         self._columns, self._texts = columns, texts
         self._orders = Orders(columns)
         self._search = Search(columns, texts, self._orders)
+        self._bodies, self._seen = Bodies(columns), Readings(columns)
 
     @classmethod
     async def open(cls, database: Database) -> "JobIndex":
@@ -139,11 +141,21 @@ class JobIndex:
         """
         async with self._in_step:
             look = self._looks
+            newest: dict[str, Run] = {}
+            same: list[int] = []
+            for run in sorted(runs, key=lambda run: run.read_order):
+                if run.read_order < self._read_orders.get(run.id, 0):
+                    continue
+                newest.pop(run.id, None)
+                if not redraw and (slot := self._seen.said_before(run)) is not None:
+                    self._remember(run.id, run.read_order)
+                    same.append(slot)
+                else:
+                    newest[run.id] = run
+            self._columns.turn_up(same, look)
+            if not newest:
+                return []
             async with self._database.writing() as connection:
-                newest: dict[str, Run] = {}
-                for run in sorted(runs, key=lambda run: run.read_order):
-                    if run.read_order >= self._read_orders.get(run.id, 0):
-                        newest[run.id] = run
                 known = await self._by_ids(connection, list(newest))
                 stale = await self._misdrawn(connection, list(known.values())) if redraw else frozenset[str]()
                 changed: list[tuple[Job | None, Job]] = []
@@ -155,8 +167,10 @@ class JobIndex:
                         changed.append((old, job))
                 changes = await self._write(connection, changed, whole=redraw)
             told = await self._committed(changes)
-            written = [change.job.slot for change in changes if change.job]
-            self._columns.turn_up([*written, *(job.slot for job in known.values())], look)
+            now_is = known | {change.job_id: change.job for change in changes if change.job}
+            self._columns.turn_up([job.slot for job in now_is.values()], look)
+            for run_id, job in now_is.items():
+                self._seen.note(newest[run_id], job)
             return told
 
     async def apply_progress(self, reports: Iterable[tuple[str, Progress]]) -> list[Change]:
@@ -183,7 +197,7 @@ class JobIndex:
             return []
         async with self._in_step:
             async with self._database.writing() as connection:
-                found = await self._by_slots(connection, due)
+                found = await self._by_slots(connection, due.tolist())
                 changes = await self._write(
                     connection, [(old, replace(old, state="pending")) for old in found if old.state == "scheduled"]
                 )
@@ -291,6 +305,7 @@ class JobIndex:
         return self._take_over(sorted(changes, key=lambda change: change.version), version)
 
     def _take_over(self, changes: list[Change], version: int) -> list[Change]:
+        self._bodies.keep(change.job for change in changes if change.job)
         for change in changes:
             if (job := change.job) is not None:
                 self._columns.put(job.slot, self._columns.cell_of(job))
@@ -353,16 +368,15 @@ class JobIndex:
 
     async def find(self, conditions: Sequence[Condition], page: Page) -> FoundJobs:
         """One page of the jobs for which all conditions hold, and the counts over all of them."""
-        async with self._database.reading() as connection:
-            found = await self._find(connection, conditions, page)
-            return FoundJobs(await self._by_slots(connection, found.slots), found.counts, found.exact)
+        found = await self._find(conditions, page)
+        return FoundJobs(await self._jobs_in(found.slots), found.counts, found.exact)
 
     async def summaries(self, conditions: Sequence[Condition], *, limit: int) -> tuple[int, list[JobSummary]]:
         """How many jobs there are for which all conditions hold, and the newest ``limit`` of them."""
+        found = await self._find(conditions, Page(limit, exact=True))
+        if found.counts.total > limit:
+            return found.counts.total, []
         async with self._database.reading() as connection:
-            found = await self._find(connection, conditions, Page(limit, exact=True))
-            if found.counts.total > limit:
-                return found.counts.total, []
             return found.counts.total, await self._summaries(connection, jobs.c.slot, found.slots.tolist())
 
     async def summaries_by_id(self, job_ids: Sequence[str]) -> list[JobSummary]:
@@ -379,25 +393,31 @@ class JobIndex:
             found += [JobSummary(*row) for row in rows.all()]
         return found
 
-    async def _find(self, connection: AsyncConnection, conditions: Sequence[Condition], page: Page) -> Found:
+    async def _find(self, conditions: Sequence[Condition], page: Page) -> Found:
         known: dict[Plain, Slots] = {}
         whole = True
+        prefixes: dict[Plain, str] = {}
         logged: set[Logged] = set()
         for condition in conditions:
-            plain = plain_of(condition)
-            if isinstance(plain, Logged):
-                logged.add(plain)
-            elif isinstance(plain, IdStarts):
-                known[plain] = await self._slots_by_id(connection, plain.prefix)
-            elif isinstance(plain, Contains) and plain.or_id and len(plain.text) >= ID_PREFIX_LEAST:
-                known[plain] = await self._slots_by_id(connection, plain.text)
-            whole &= len(known.get(plain, ())) < BY_ID_LIMIT
-        if logged:
-            others = [condition for condition in conditions if plain_of(condition) not in logged]
-            candidates = await self._search.find(others, Page(self._columns.size, exact=True), known)
-            for plain in logged:
-                known[plain], read = await jobs_that_logged(connection, candidates.slots, plain.text)
-                whole &= read
+            match plain_of(condition):
+                case Logged() as plain:
+                    logged.add(plain)
+                case IdStarts(prefix) as plain:
+                    prefixes[plain] = prefix
+                case Contains(text, or_id=True) as plain if len(text) >= ID_PREFIX_LEAST:
+                    prefixes[plain] = text
+                case _:
+                    pass
+        if prefixes or logged:
+            async with self._database.reading() as connection:
+                for plain, prefix in prefixes.items():
+                    known[plain] = await self._slots_by_id(connection, prefix)
+                    whole &= len(known[plain]) < BY_ID_LIMIT
+                others = [condition for condition in conditions if plain_of(condition) not in logged]
+                for plain in logged:
+                    candidates = await self._search.find(others, Page(self._columns.size, exact=True), known)
+                    known[plain], read = await jobs_that_logged(connection, candidates.slots, plain.text)
+                    whole &= read
         found = await self._search.find(conditions, page, known)
         return found if whole else replace(found, exact=False)
 
@@ -429,6 +449,11 @@ class JobIndex:
     async def ids(self, *, active_only: bool) -> AsyncIterator[list[str]]:
         """Ids, some hundred at a time: of all rows, or of the jobs that have not ended."""
         async for ids in self._ids(self._columns.active() if active_only else self._columns.present()):
+            yield ids
+
+    async def running(self) -> AsyncIterator[list[str]]:
+        """Ids, some hundred at a time, of the running jobs."""
+        async for ids in self._ids(self._columns.running()):
             yield ids
 
     async def _ids(self, slots: Slots) -> AsyncIterator[list[str]]:
@@ -494,15 +519,25 @@ class JobIndex:
             found.update((row.job_id, job_of(row)) for row in rows.all())
         return found
 
-    @staticmethod
-    async def _by_slots(connection: AsyncConnection, slots: Slots) -> list[Job]:
+    async def _jobs_in(self, slots: Slots) -> list[Job]:
         """The jobs in these slots, in this order; one that went meanwhile is left out."""
-        found: dict[int, Job] = {}
         wanted = slots.tolist()
+        found = self._bodies.of(wanted)
+        if unknown := [slot for slot in wanted if slot not in found]:
+            async with self._database.reading() as connection:
+                read = await self._by_slots(connection, unknown)
+            self._bodies.keep(read)
+            found.update((job.slot, job) for job in read)
+        return [found[slot] for slot in wanted if slot in found]
+
+    @staticmethod
+    async def _by_slots(connection: AsyncConnection, wanted: Sequence[int]) -> list[Job]:
+        """The jobs in these slots that there are, in any order."""
+        found: list[Job] = []
         for start in range(0, len(wanted), IN_LIST):
             rows = await connection.execute(_BY_SLOTS, {"slots": wanted[start : start + IN_LIST]})
-            found.update((row.slot, job_of(row)) for row in rows.all())
-        return [found[slot] for slot in wanted if slot in found]
+            found += [job_of(row) for row in rows.all()]
+        return found
 
     @staticmethod
     async def _slots_by_id(connection: AsyncConnection, prefix: str) -> Slots:

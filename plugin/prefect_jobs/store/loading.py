@@ -27,6 +27,7 @@ async def load(connection: AsyncConnection, columns: Columns, texts: Texts) -> N
                 jobs.c.progress,
                 jobs.c.error.is_not(None),
                 jobs.c.status,
+                jobs.c.version,
                 jobs.c.search_text,
                 jobs.c.parameter_text,
                 *(type_coerce(jobs.c[name], BigInteger) for name in _TIMES),
@@ -43,7 +44,7 @@ async def load(connection: AsyncConnection, columns: Columns, texts: Texts) -> N
 
 
 def _take_over(rows: Sequence[Row[Any]], columns: Columns, texts: Texts) -> None:
-    slots, states, types, progress, has_error, statuses, found, parameters, *times = zip(*rows, strict=True)
+    slots, states, types, progress, has_error, statuses, versions, found, parameters, *times = zip(*rows, strict=True)
     places: Slots = np.array(slots, dtype=np.int32)
     columns.put_many(
         places,
@@ -51,6 +52,7 @@ def _take_over(rows: Sequence[Row[Any]], columns: Columns, texts: Texts) -> None
         job_type=[columns.type_code(name) for name in types],
         progress=list(progress),
         has_error=[bool(error) for error in has_error],
+        version=list(versions),
         **{
             name: [MISSING if value is None else value for value in values]
             for name, values in zip(_TIMES, times, strict=True)
