@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prefect_jobs.client import Client
-    from prefect_jobs.kit import job, progress
+    from prefect_jobs.kit import JobStopped, checkpoint, job, progress, publish, publishing, step
 
-__all__ = ["Client", "__version__", "job", "progress"]
+__all__ = ["Client", "JobStopped", "__version__", "checkpoint", "job", "progress", "publish", "publishing", "step"]
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("job", "progress"):
+    if name in ("JobStopped", "checkpoint", "job", "progress", "publish", "publishing", "step"):
         from prefect_jobs import kit
 
         return getattr(kit, name)

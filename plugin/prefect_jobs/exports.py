@@ -24,6 +24,9 @@ CONTENT_TYPES = {"csv": "text/csv", "json": "application/json", "zip": "applicat
 EXPORT_FILE_NAME = re.compile(r"events_export_\d{8}_\d{6}_[0-9a-f]{8}\.(csv|json|zip)", re.ASCII)
 """Use with `fullmatch`: a name that an export may have given; hidden files and paths never match."""
 
+PUBLISHED_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}_[0-9a-f]{8}\.[A-Za-z0-9]{1,10}", re.ASCII)
+"""Use with `fullmatch`: a name that a job may have published a file under; exports are among them."""
+
 EXPORTS_PATH = "/api/exports"
 """Where the jobs API serves export files."""
 
@@ -48,12 +51,24 @@ def export_stem(run_id: UUID, at: datetime) -> str:
     return f"events_export_{as_utc(at):%Y%m%d_%H%M%S}_{run_id.hex[:8]}"
 
 
+def published_name(name: str, run_id: UUID) -> str:
+    """The name of a file that a run publishes: `report.pdf` becomes `report_5d1c0f4e.pdf`.
+
+    Raises `ValueError` when that is no `PUBLISHED_FILE_NAME`.
+    """
+    stem, dot, extension = name.rpartition(".")
+    final = f"{stem}_{run_id.hex[:8]}{dot}{extension}"
+    if not PUBLISHED_FILE_NAME.fullmatch(final):
+        raise ValueError(f"A file cannot be published under this name: {name!r}")
+    return final
+
+
 @contextmanager
-def new_export_file(folder: Path, name: str) -> Generator[BinaryIO]:
+def new_export_file(folder: Path, name: str, *, replace: bool = False) -> Generator[BinaryIO]:
     """A file to write that appears as `folder / name` when the block ends well, and leaves nothing when it does not.
 
     Makes the folder (mode 0700); the file is the owner's alone (mode 0600). Raises `FileExistsError` when the name is
-    taken, by a finished file or by one being written.
+    taken, by a file being written or, unless it may be replaced, by a finished one.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove_leftovers(folder)
@@ -62,7 +77,7 @@ def new_export_file(folder: Path, name: str) -> Generator[BinaryIO]:
     with open(_reserve(hidden), "wb", buffering=1 << 20) as file:
         try:
             # Whoever writes this name holds the hidden one, so nobody can take it between here and the rename.
-            if final.exists():
+            if final.exists() and not replace:
                 raise FileExistsError(f"Export file exists already: {final.name}")
             yield file
             file.flush()

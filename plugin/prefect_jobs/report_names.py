@@ -9,6 +9,9 @@ PROGRESS_LABEL = "prefect-jobs.progress"
 RESULT_LABEL = "prefect-jobs.result"
 """The run's label with what an attempt returned: JSON text of ``{"attempt", "result"}``."""
 
+STEPS_LABEL = "prefect-jobs.steps"
+"""How the labels begin that hold the steps of the run: ``.<attempt>`` follows."""
+
 KIT_LABEL = "prefect-jobs.kit"
 """The label that marks a run of the kit."""
 

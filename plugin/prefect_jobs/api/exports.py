@@ -12,7 +12,7 @@ from prefect_jobs.api.caller import TheCaller
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.starting import start
 from prefect_jobs.api.wire import ExportRequest, JobStarted
-from prefect_jobs.exports import CONTENT_TYPES, EXPORT_FILE_NAME, EXPORTS_PATH
+from prefect_jobs.exports import CONTENT_TYPES, EXPORTS_PATH, PUBLISHED_FILE_NAME
 
 router = APIRouter(tags=["exports"])
 
@@ -37,22 +37,22 @@ async def start_export(adapter: TheAdapter, caller: TheCaller, wanted: ExportReq
     },
 )
 async def download(adapter: TheAdapter, file_name: str) -> FileResponse:
-    """Download a finished export file."""
+    """Download a file that a job published, such as a finished export."""
     path = export_file(adapter.settings.exports_path, file_name)
     if path is None:
         raise HTTPException(404, "Export file not found on disk")
     return FileResponse(
         path,
         filename=path.name,
-        media_type=CONTENT_TYPES[path.suffix.removeprefix(".")],
+        media_type=CONTENT_TYPES.get(path.suffix.removeprefix("."), "application/octet-stream"),
         # A browser must take even a hostile export as the file it says it is.
         headers={"X-Content-Type-Options": "nosniff"},
     )
 
 
 def export_file(folder: Path, file_name: str) -> Path | None:
-    """The finished export of this name, or None. Nothing outside of the folder is ever found, nor through a link."""
-    if not EXPORT_FILE_NAME.fullmatch(file_name):
+    """The published file of this name, or None. Nothing outside of the folder is ever found, nor through a link."""
+    if not PUBLISHED_FILE_NAME.fullmatch(file_name):
         return None
     path = folder / file_name
     return path if path.is_file() and not path.is_symlink() else None

@@ -37,7 +37,7 @@ def _utc_now() -> datetime:
 
 
 class Outbox:
-    """The reports of one run; put the newest progress into `latest`."""
+    """The reports of one run; put the newest progress into `latest`, and other news into `labels`."""
 
     def __init__(
         self, sink: Sink, *, attempt: int, labels: Mapping[str, str], now: Callable[[], datetime] = _utc_now
@@ -46,7 +46,8 @@ class Outbox:
         self._sink = sink
         self._attempt = attempt
         self._now = now
-        self._labels = dict(labels)  # not stored yet, besides the progress
+        self.labels = dict(labels)
+        """Not stored yet, besides the progress."""
         self._announced: Progress | None = None
         self._stored: Progress | None = None
         self._events = Pace(EVENT_INTERVAL)
@@ -61,11 +62,11 @@ class Outbox:
                 self._announce()
             else:
                 waits.append(wait)
-        if self.latest != self._stored or self._labels:
+        if self.latest != self._stored or self.labels:
             if self._stores.wait(now) <= 0:
                 self._stores.last = now
                 self._try_to_store()
-            if self.latest != self._stored or self._labels:
+            if self.latest != self._stored or self.labels:
                 waits.append(self._stores.wait(now))
         return min(waits, default=None)
 
@@ -76,7 +77,7 @@ class Outbox:
 
         Raises `LabelsNotStored` when it ran out, or at once when the labels are refused.
         """
-        self._labels |= labels
+        self.labels |= labels
         if self.latest != self._announced:
             self._announce()
         started = clock()
@@ -101,15 +102,15 @@ class Outbox:
             self._store()
         except LabelsRefused:  # they would be refused again
             self._stored = self.latest
-            self._labels.clear()
+            self.labels.clear()
         except LabelsNotStored:
             pass  # the next turn tries again
 
     def _store(self) -> None:
-        labels = dict(self._labels)
+        labels = dict(self.labels)
         if self.latest is not None and self.latest != self._stored:
             labels[PROGRESS_LABEL] = label_text(self.latest.payload(attempt=self._attempt, at=self._now()))
         if labels:
             self._sink.store(labels)
         self._stored = self.latest
-        self._labels.clear()
+        self.labels.clear()

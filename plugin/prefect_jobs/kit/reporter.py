@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from prefect_jobs.kit.outbox import EVENT_INTERVAL, PATIENCE_SLOW, Outbox
-from prefect_jobs.kit.wire import LabelsNotStored, Progress, Sink
+from prefect_jobs.kit.step_book import StepBook
+from prefect_jobs.kit.wire import LabelsNotStored, Progress, Sink, Step, StepOutcome
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Reporter:
         self._first_labels = labels
         self._last_labels: Mapping[str, str] = {}
         self._latest: Progress | None = None
+        self._steps = StepBook(attempt=attempt)
         self._news = threading.Event()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prefect-jobs-reporter", daemon=True)
@@ -37,6 +39,17 @@ class Reporter:
         self._latest = Progress(percent, message)
         if not self._news.is_set():
             self._news.set()
+
+    def begin_step(self, name: str) -> Step:
+        """Remember that a step began, and that it is what the job does now."""
+        begun = self._steps.begin(name)
+        self.report(0 if self._latest is None else self._latest.percent, name)
+        return begun
+
+    def end_step(self, step: Step, outcome: StepOutcome) -> None:
+        """Remember how a step ended."""
+        self._steps.end(step, outcome)
+        self._news.set()
 
     def close(self, labels: Mapping[str, str]) -> None:
         """Send what is left and these labels; waits for `PATIENCE_SLOW` seconds at most, never raises."""
@@ -52,7 +65,7 @@ class Reporter:
             with self._open_sink() as sink:
                 outbox = Outbox(sink, attempt=self._attempt, labels=self._first_labels)
                 self._send_until_closing(outbox)
-                outbox.latest = self._latest
+                self._hand_over(outbox)
                 outbox.send_rest(self._last_labels, clock=time.monotonic, sleep=time.sleep)
         except LabelsNotStored as error:
             logger.warning("The last progress and the result of this run may be missing: %s", error)
@@ -64,6 +77,10 @@ class Reporter:
         while not self._closing.is_set():
             self._news.wait(wait)
             self._news.clear()
-            outbox.latest = self._latest
+            self._hand_over(outbox)
             wait = outbox.send_due(time.monotonic())
             self._closing.wait(EVENT_INTERVAL)  # nothing is sent more often, so nothing is missed meanwhile
+
+    def _hand_over(self, outbox: Outbox) -> None:
+        outbox.latest = self._latest
+        outbox.labels |= self._steps.news()

@@ -4,13 +4,19 @@ Events are fast but may be lost; labels are slower but stay with the run. Whoeve
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 MESSAGE_LIMIT = 1_000
 """Characters of a progress message that are kept."""
+
+
+STEPS_LIMIT = 100
+"""Steps of one attempt that are kept: the newest."""
+
+StepOutcome = Literal["done", "failed", "stopped"]
 
 
 class LabelsNotStored(Exception):
@@ -52,6 +58,30 @@ class Progress:
             "attempt": attempt,
             "at": at.isoformat(timespec="microseconds"),
         }
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something that a job does, or did. ``ended_at`` and ``outcome`` are None while it lasts."""
+
+    name: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: StepOutcome | None = None
+
+
+def steps_payload(steps: Sequence[Step], *, attempt: int, dropped: int) -> dict[str, Any]:
+    """The value of the label with an attempt's steps. ``dropped``: how many older ones are not among them."""
+    told = [
+        {
+            "name": storable(step.name)[:MESSAGE_LIMIT],
+            "started_at": step.started_at.isoformat(timespec="microseconds"),
+            "ended_at": step.ended_at and step.ended_at.isoformat(timespec="microseconds"),
+            "outcome": step.outcome,
+        }
+        for step in steps
+    ]
+    return {"attempt": attempt, "dropped": dropped, "steps": told}
 
 
 def label_text(value: Any) -> str:

@@ -1,0 +1,60 @@
+"""A job's files for download. A result is at most 64 KiB of JSON, so a larger one is a file that the result names.
+
+A published file carries part of the run's id, so two jobs never publish the same one; it appears only when it is
+complete. A retried job replaces what its earlier attempt published.
+"""
+
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID, uuid4
+
+from prefect.runtime.flow_run import get_id
+
+
+def publish(path: str | os.PathLike[str], *, name: str | None = None) -> str:
+    """Copy a file into the download area, and say the URL path under which the jobs API serves it.
+
+    `publish("/tmp/report.pdf")` in the run `5d1c0f4e-…` gives `/api/exports/report_5d1c0f4e.pdf`: put it into the
+    result. `name` is another name than the file's own. Publishing a name again within a run replaces the file.
+
+    Raises:
+        ValueError: the name is none that is served: up to 100 ASCII letters, digits, `.`, `_` and `-`, the first a
+            letter or digit, with an extension of up to 10 letters and digits.
+        OSError: the file cannot be read, or not be written there.
+    """
+    source = Path(path)
+    with open(source, "rb") as file, publishing(name or source.name) as published:
+        shutil.copyfileobj(file, published.file, 1 << 20)
+    return published.url
+
+
+class Published:
+    """A file on its way into the download area: write into `file`; `url` is where it will be served."""
+
+    def __init__(self, file: BinaryIO, url: str) -> None:
+        self.file = file
+        self.url = url
+
+
+@contextmanager
+def publishing(name: str) -> Generator[Published]:
+    """A file of the download area to write: it appears when the block ends well, and vanishes when it does not.
+
+    Raises `ValueError` and `OSError` as `publish`.
+    """
+    # Loaded by the jobs that publish, not by every job.
+    from prefect_jobs.exports import EXPORTS_PATH, new_export_file, published_name
+    from prefect_jobs.settings import Settings
+
+    final = published_name(name, _run_id())
+    with new_export_file(Settings().exports_path, final, replace=True) as file:
+        yield Published(file, f"{EXPORTS_PATH}/{final}")
+
+
+def _run_id() -> UUID:
+    run_id = get_id()
+    return UUID(run_id) if run_id else uuid4()
