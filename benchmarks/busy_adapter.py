@@ -18,7 +18,7 @@ from benchmarks.sample_runs import made_up_id
 from prefect_jobs.api import adapter
 from prefect_jobs.conditions import OneOf
 from prefect_jobs.feed import Feed
-from prefect_jobs.gateway.runs import Progress, Run
+from prefect_jobs.gateway.runs import Progress, Run, RunEvent
 from prefect_jobs.store import Page
 
 CHANGES_A_SECOND = 100
@@ -58,7 +58,6 @@ class BusyFeed(Feed):
                     continue
                 break
             now = datetime.now(UTC)
-            reports: list[tuple[str, Progress]] = []
             runs: list[Run] = []
             for change in range(done, due):
                 job = dice.choice(running)
@@ -69,10 +68,8 @@ class BusyFeed(Feed):
                         runs.append(_ended(job.job_id, job.job_type, now, dice, created=job.created_at))
                     case _:
                         text = f"Processing event {change}/{due * 10}"
-                        reports.append((job.job_id, Progress(change % 100, text, 1, now)))
-            if reports:
-                async with self._publishing:
-                    self._hub.publish(await self._index.apply_progress(reports))
+                        # As an event of Prefect's does.
+                        self._note(RunEvent(job.job_id, now, progress=Progress(change % 100, text, 1, now)))
             if runs:
                 await self.took(runs)
             done = due

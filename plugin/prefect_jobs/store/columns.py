@@ -37,6 +37,7 @@ STATUS_OF: tuple[Status, ...] = tuple(state.status for state in _STATES)
 ABSENT, AHEAD = 0, STATE_CODES["scheduled"]
 _NAMES = ("state", "job_type", "created_at", "started_at", "completed_at", "due_at", "progress", "has_error", "version")
 _FIRST_CAPACITY = 1024
+_COMPARED_MOST = 6
 # Statuses sort by their names.
 STATUS_RANK = np.array([sorted(set(STATUS_OF)).index(status) for status in STATUS_OF], dtype=np.int64)
 _COMPLETED = np.array([status == "completed" for status in STATUS_OF])
@@ -100,6 +101,8 @@ class Columns:
         self.due_at: Numbers = grow("due_at", np.int64, MISSING)
         self.progress: NDArray[np.uint8] = grow("progress", np.uint8, 0)
         self.has_error: Mask = grow("has_error", np.bool_, False)
+        self.took: Numbers = grow("took", np.int64, MISSING)
+        """Microseconds from start to end, where both are there."""
         self.version: Numbers = grow("version", np.int64, 0)
         self.turned_up: NDArray[np.int32] = grow("turned_up", np.int32, 0)
         self._capacity = grown
@@ -129,22 +132,28 @@ class Columns:
             job.version,
         )
 
-    def put(self, slot: int, cell: Cell) -> None:
-        """Write the numbers of the job in this slot."""
+    def put(self, slot: int, cell: Cell) -> Cell | None:
+        """Write the numbers of the job in this slot. Returns those before, or None for a new job."""
         self._reserve(slot + 1)
+        before = self.cell(slot) if slot < self.size and self.state[slot] != ABSENT else None
         self._count(slot, -1)
         self.size = max(self.size, slot + 1)
         self.state[slot], self.job_type[slot], self.progress[slot] = cell.state, cell.job_type, cell.progress
         self.created_at[slot], self.started_at[slot] = cell.created_at, cell.started_at
         self.completed_at[slot], self.due_at[slot] = cell.completed_at, cell.due_at
+        self.took[slot] = cell.duration
         self.has_error[slot], self.version[slot] = cell.has_error, cell.version
         self._count(slot, 1)
+        return before
 
-    def remove(self, slot: int) -> None:
-        """Forget the job in this slot."""
-        if slot < self.size:
-            self._count(slot, -1)
-            self.state[slot] = ABSENT
+    def remove(self, slot: int) -> Cell | None:
+        """Forget the job in this slot. Returns its numbers, or None when there was none."""
+        if slot >= self.size or self.state[slot] == ABSENT:
+            return None
+        before = self.cell(slot)
+        self._count(slot, -1)
+        self.state[slot] = ABSENT
+        return before
 
     def _count(self, slot: int, step: int) -> None:
         if slot >= self.size or self.state[slot] == ABSENT:
@@ -174,8 +183,11 @@ class Columns:
         self.size = max(self.size, int(slots.max()) + 1)
         for name in _NAMES:
             getattr(self, name)[slots] = columns[name]
+        start, end = self.started_at[slots], self.completed_at[slots]
+        # Where one is missing the difference wraps around, and is not used.
+        self.took[slots] = np.where((start == MISSING) | (end == MISSING), MISSING, end - start)
         self.counts += self.count(slots)
-        durations = self.duration(slots[_COMPLETED[self.state[slots]]])
+        durations = self.took[slots[_COMPLETED[self.state[slots]]]]
         durations = durations[durations != MISSING]
         self.completed += len(durations)
         self.completed_duration += int(durations.sum())
@@ -190,12 +202,6 @@ class Columns:
     def all(self) -> slice:
         """Every slot there is."""
         return slice(0, self.size)
-
-    def duration(self, where: Where) -> Numbers:
-        """Microseconds from start to end of these jobs, ``MISSING`` where either is."""
-        start, end = self.started_at[where], self.completed_at[where]
-        # Where one is missing the difference wraps around, and is not used.
-        return np.where((start == MISSING) | (end == MISSING), MISSING, end - start)
 
     def pending(self) -> Slots:
         """The jobs that wait to be started; those that a schedule prepared ahead are none yet."""
@@ -224,7 +230,7 @@ class Columns:
 
     def number(self, column: RangedColumn, where: Where) -> Numbers:
         """One column of these jobs."""
-        return self.duration(where) if column == "duration" else getattr(self, column)[where]
+        return getattr(self, "took" if column == "duration" else column)[where]
 
     def matches(self, condition: Condition, where: Where) -> Mask:
         """Which of these jobs the condition holds for: a mask over ``where``.
@@ -236,9 +242,9 @@ class Columns:
             case Not(inner):
                 return ~self.matches(inner, where)
             case OneOf("job_type"):
-                return self._type_table(condition)[self.job_type[where]] if self.types else self.state[where] < ABSENT
+                return _among(self.job_type[where], self._type_table(condition))
             case OneOf():
-                return state_table(condition)[self.state[where]]
+                return _among(self.state[where], state_table(condition))
             case HasError():
                 return self.has_error[where]
             case Between():
@@ -251,9 +257,10 @@ class Columns:
 
     def _between(self, condition: Between, where: Where) -> Mask:
         values = self.number(condition.column, where)
-        found = values != MISSING if condition.column != "progress" else np.ones(len(values), dtype=np.bool_)
+        least = 0 if condition.column == "progress" else MISSING + 1
         if condition.least is not None:
-            found &= values >= condition.least
+            least = max(least, condition.least)
+        found = values >= least
         if condition.most is not None:
             found &= values <= condition.most
         return found
@@ -278,6 +285,17 @@ class Columns:
         ranks = np.empty(len(self.types), dtype=np.int64)
         ranks[sorted(range(len(self.types)), key=self.types.__getitem__)] = np.arange(len(self.types))
         return ranks
+
+
+def _among(codes: NDArray[np.unsignedinteger[Any]], table: Mask) -> Mask:
+    """Which of these codes the table lets pass. A few are compared: looking a million up takes ten times as long."""
+    chosen = np.flatnonzero(table)
+    if len(chosen) > _COMPARED_MOST:
+        return table[codes]
+    found = np.zeros(len(codes), dtype=np.bool_)
+    for code in chosen:
+        found |= codes == codes.dtype.type(code)
+    return found
 
 
 def state_table(condition: OneOf) -> Mask:

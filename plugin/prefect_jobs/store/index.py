@@ -124,6 +124,7 @@ class JobIndex:
         columns, texts = Columns(), Texts()
         await load(connection, columns, texts)
         self._stand(columns, texts)
+        self._orders.make_all()
         self.followed, self.readings = version, self.readings + 1
 
     # -- writing --------------------------------------------------------------------------------------------------
@@ -308,7 +309,8 @@ class JobIndex:
         self._bodies.keep(change.job for change in changes if change.job)
         for change in changes:
             if (job := change.job) is not None:
-                self._columns.put(job.slot, self._columns.cell_of(job))
+                after = self._columns.cell_of(job)
+                before = self._columns.put(job.slot, after)
                 self._texts.put(
                     job.slot,
                     search_text(job),
@@ -316,11 +318,11 @@ class JobIndex:
                     ended=job.ended,
                     created_at=self._columns.created_at,
                 )
-                self._orders.changed(job.slot)
+                self._orders.changed(job.slot, before, after)
             elif change.slot is not None:
-                self._columns.remove(change.slot)
+                before = self._columns.remove(change.slot)
                 self._texts.remove(change.slot)
-                self._orders.changed(change.slot)
+                self._orders.changed(change.slot, before, None)
         self.followed = version
         return changes
 

@@ -17,6 +17,9 @@ from prefect_jobs.store.texts import Keep, Scan, TextFilter, Texts
 EXACT_UP_TO = 10_000
 """Matches of a text that are counted in any case. Where more of them are found among the newest jobs, older jobs are
 read only on request, and the numbers are lower bounds."""
+SPARSE = 20
+"""Of so many jobs less than one must be left for the others to be passed over."""
+_NOWHERE = np.zeros(0, dtype=np.int64)
 _SIDE_BY_SIDE = 2
 """Segments of text read at the same time."""
 
@@ -81,7 +84,12 @@ class Search:
         counts: NDArray[np.int64] | None = None
         if not on_sets and all(isinstance(plain_of(condition), OneOf) for condition in on_columns):
             counts = self._columns.counted(on_columns)
-        if counts is not None and counts.sum() > FEW:
+        if on_columns == [_VISIBLE] and not on_sets and page.offset > FEW:
+            slots = self._orders.visible_page(
+                page.sort, descending=page.descending, offset=page.offset, limit=page.limit
+            )
+            counts = self._columns.counted(on_columns)
+        elif counts is not None and counts.sum() > FEW:
             slots = self._orders.page(
                 lambda chunk: self._all_match(on_columns, on_sets, chunk, known),
                 page.sort,
@@ -115,11 +123,17 @@ class Search:
     def _all_match(
         self, on_columns: Sequence[Condition], on_sets: Sequence[Condition], where: Where, known: Mapping[Plain, Slots]
     ) -> Mask:
-        found = self._columns.state[where] != ABSENT
+        columns = self._columns
+        found = columns.state[where] != ABSENT
         for condition in on_columns:
-            found &= self._columns.matches(condition, where)
+            # Picking numbers out costs more than comparing them all, unless few jobs are left to be looked at.
+            if isinstance(where, slice) and SPARSE * (left := np.count_nonzero(found)) < len(found):
+                places = np.flatnonzero(found) if left else _NOWHERE
+                found[places] = columns.matches(condition, (places + (where.start or 0)).astype(np.int32))
+            else:
+                found &= columns.matches(condition, where)
         for condition in on_sets:
-            among = np.zeros(self._columns.size, dtype=np.bool_)
+            among = np.zeros(columns.size, dtype=np.bool_)
             among[known[plain_of(condition)]] = True
             found &= ~among[where] if isinstance(condition, Not) else among[where]
         return found

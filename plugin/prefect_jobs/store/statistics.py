@@ -1,12 +1,13 @@
 """What happened when, and how long it took: computed from the columns in memory."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prefect_jobs.job_states import CANCELLED_STATES
-from prefect_jobs.store.columns import AHEAD, MISSING, STATE_CODES, STATUS_OF, Columns, Mask, Numbers
+from prefect_jobs.store.columns import AHEAD, MISSING, STATE_CODES, STATUS_OF, Columns, Mask, Numbers, Slots
 
 _COMPLETED = np.array([status == "completed" for status in STATUS_OF])
 _CANCELLED = np.isin(np.arange(len(STATUS_OF)), [STATE_CODES[state] for state in CANCELLED_STATES])
@@ -42,35 +43,25 @@ def nearest_rank(ordered: Numbers, share: float) -> int:
     return int(ordered[max(0, int(np.ceil(share * len(ordered))) - 1)])
 
 
-class _Grid:
-    """The buckets of a timeline, and which of the jobs' moments falls into which of them."""
+@dataclass(frozen=True, slots=True)
+class _Moments:
+    """The jobs of which something happened within the timeline, and the cell (bucket x type) in which it did."""
 
-    def __init__(self, columns: Columns, start: int, width: int, count: int, wanted: Mask) -> None:
-        self._columns, self._start, self._width, self._count = columns, start, width, count
-        self._wanted = wanted
-        self._types = len(columns.types)
+    slots: Slots
+    cells: Numbers
 
-    def places(self, moments: Numbers, extra: Mask) -> tuple[Numbers, Numbers]:
-        """The jobs whose moment lies within, and the cell (bucket x type) of each."""
-        inside = extra & self._wanted & (moments >= self._start) & (moments < self._start + self._width * self._count)
-        slots = np.flatnonzero(inside)
-        buckets = (moments[slots] - self._start) // self._width
-        return slots, buckets * self._types + self._columns.job_type[slots]
+    def those(self, chosen: Mask) -> "_Moments":
+        """Some of them."""
+        return _Moments(self.slots[chosen], self.cells[chosen])
 
-    def count(self, moments: Numbers, extra: Mask) -> NDArray[np.int64]:
-        """How many jobs each cell has."""
-        return np.bincount(self.places(moments, extra)[1], minlength=self._count * self._types)
-
-    def quantiles(self, moments: Numbers, values: Numbers, extra: Mask) -> dict[int, Quantiles]:
-        """The quantiles of the values in each cell that has any."""
-        slots, cells = self.places(moments, extra)
-        chosen = values[slots]
-        order = np.lexsort((chosen, cells))
-        cells, chosen = cells[order], chosen[order]
+    def quantiles(self, values: Numbers) -> dict[int, Quantiles]:
+        """The quantiles of these values of theirs in each cell that has any."""
+        order = np.lexsort((values, self.cells))
+        cells, ordered = self.cells[order], values[order]
         present, starts = np.unique(cells, return_index=True)
         ends = np.append(starts, len(cells))[1:]
         return {
-            cell: Quantiles(nearest_rank(chosen[begin:end], 0.5), nearest_rank(chosen[begin:end], 0.95))
+            cell: Quantiles(nearest_rank(ordered[begin:end], 0.5), nearest_rank(ordered[begin:end], 0.95))
             for cell, begin, end in zip(present.tolist(), starts.tolist(), ends.tolist(), strict=True)
         }
 
@@ -80,31 +71,37 @@ def timeline(columns: Columns, *, start: int, width: int, count: int, job_type: 
 
     Spans in which nothing happened to a type are left out. Oldest first, then by type.
     """
-    every = columns.all()
-    state = columns.state[every]
-    wanted: Mask = state > AHEAD
-    if job_type is not None:
-        if job_type not in columns.types:
-            return []
-        wanted &= columns.job_type[every] == columns.types.index(job_type)
-    grid = _Grid(columns, start, width, count, wanted)
-    created, started, ended = columns.created_at[every], columns.started_at[every], columns.completed_at[every]
-    anything = np.ones(columns.size, dtype=np.bool_)
-    created_counts = grid.count(created, anything)
-    completed, failed, cancelled = (
-        grid.count(ended, kind[state] & (ended != MISSING)) for kind in (_COMPLETED, _FAILED, _CANCELLED)
-    )
-    has_start = started != MISSING
-    waits = grid.quantiles(started, started - created, has_start)
-    times = grid.quantiles(ended, ended - started, has_start & (ended != MISSING) & _COMPLETED[state])
-    some = np.flatnonzero(created_counts + completed + failed + cancelled).tolist()
+    if job_type is not None and job_type not in columns.types:
+        return []
     types = len(columns.types)
+
+    def happened(column: Literal["created_at", "started_at", "completed_at"]) -> _Moments:
+        # A missing time is before every other.
+        moments = columns.number(column, columns.all())
+        slots = np.flatnonzero((moments >= start) & (moments < start + width * count)).astype(np.int32)
+        slots = slots[columns.state[slots] > AHEAD]
+        if job_type is not None:
+            slots = slots[columns.job_type[slots] == columns.types.index(job_type)]
+        return _Moments(slots, (moments[slots] - start) // width * types + columns.job_type[slots])
+
+    def counted(moments: _Moments) -> NDArray[np.int64]:
+        return np.bincount(moments.cells, minlength=count * types)
+
+    created, started, ended = happened("created_at"), happened("started_at"), happened("completed_at")
+    states = columns.state[ended.slots]
+    completed = ended.those(_COMPLETED[states])
+    created_counts, completed_counts = counted(created), counted(completed)
+    failed, cancelled = counted(ended.those(_FAILED[states])), counted(ended.those(_CANCELLED[states]))
+    waits = started.quantiles(columns.started_at[started.slots] - columns.created_at[started.slots])
+    ran = completed.those(columns.took[completed.slots] != MISSING)
+    times = ran.quantiles(columns.took[ran.slots])
+    some = np.flatnonzero(created_counts + completed_counts + failed + cancelled).tolist()
     buckets = [
         Bucket(
             start + cell // types * width,
             columns.types[cell % types],
             int(created_counts[cell]),
-            int(completed[cell]),
+            int(completed_counts[cell]),
             int(failed[cell]),
             int(cancelled[cell]),
             waits.get(cell),
@@ -125,4 +122,4 @@ def latest_durations(columns: Columns, job_type: str, limit: int) -> list[float]
     slots = np.flatnonzero(fits & (ended != MISSING) & (columns.started_at[every] != MISSING))
     if len(slots) > limit:
         slots = slots[np.argpartition(-ended[slots], limit - 1)[:limit]]
-    return sorted((columns.duration(slots.astype(np.int32)) / 1_000_000).tolist())
+    return sorted((columns.took[slots] / 1_000_000).tolist())
