@@ -42,6 +42,8 @@ SMALL = 10_000
 GROWTH_GOAL = 1.5
 BUSY_GOAL = 3.0
 START_GOAL_SECONDS = 15
+IDLE_SECONDS = 30.0
+"""How long the adapter is watched while nobody asks it anything."""
 PREFECT_BUDGET = 20.0
 """Seconds for each question to Prefect, which may take many for one."""
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -175,6 +177,15 @@ def what_is_there(client: Client, past: Past) -> Known:
     return Known(past.jobs, past.now, ids, sorted(words))
 
 
+def idling(adapter: Adapter) -> float:
+    """How much of a core the adapter takes by itself, in percent; its first readings are over by then."""
+    time.sleep(IDLE_SECONDS / 2)
+    before, began = adapter.process.cpu_times(), time.monotonic()
+    time.sleep(IDLE_SECONDS)
+    after = adapter.process.cpu_times()
+    return 100 * (after.user + after.system - before.user - before.system) / (time.monotonic() - began)
+
+
 def asked(adapter: Adapter, every: Sequence[Question], count: int) -> dict[str, Times]:
     """Ask each question so many times, each with values of its own."""
     found: dict[str, Times] = {}
@@ -218,6 +229,10 @@ class Measured:
     quiet: dict[str, Times]
     busy: dict[str, Times]
     changes: str
+    idle: float
+    """Share of a core that the adapter takes while nobody asks, in percent."""
+    active: int
+    """Jobs that have not ended, which it reads from Prefect again and again."""
     started_in: float
     rss: float
     uss: float
@@ -230,6 +245,10 @@ def measure(folder: Path, index_url: str, prefect_api_url: str, past: Past, coun
         known = what_is_there(adapter.client, past)
         every = questions(known)
         say(f"{past.jobs:,} jobs, {index_url.split(':')[0]}, up in {adapter.started_in:.1f} s")
+        idle = idling(adapter)
+        stats = adapter.client.json("/api/jobs/stats")
+        active = sum(one["count"] for one in stats["by_status"] if one["status"] in ("pending", "running"))
+        say(f"   {active} active jobs, and nobody asks: {idle:.1f} % of a core")
         quiet = asked(adapter, every, count)
         memory = adapter.process.memory_full_info()
         changed, told = {}, ""
@@ -239,7 +258,9 @@ def measure(folder: Path, index_url: str, prefect_api_url: str, past: Past, coun
             changed = asked(adapter, every, count)
             adapter.change_jobs(begin=False)
             told = eventually(lambda: _changes(adapter.log.read_text()), what="the count of the changes")
-        return Measured(quiet, changed, told or "", adapter.started_in, memory.rss / 1e6, memory.uss / 1e6, known)
+        return Measured(
+            quiet, changed, told or "", idle, active, adapter.started_in, memory.rss / 1e6, memory.uss / 1e6, known
+        )
 
 
 def _changes(log: str) -> str | None:
@@ -313,7 +334,8 @@ def report(
             f"Changes: {measured.changes}. From the start of `prefect-jobs serve` to its first answer "
             f"{measured.started_in:.1f} s (at {SMALL:,} jobs {small[name].started_in:.1f} s; the goal is "
             f"{START_GOAL_SECONDS} s for reading the index). Memory: {measured.rss:,.0f} MB resident, "
-            f"{measured.uss:,.0f} MB its own (at {SMALL:,} jobs {small[name].uss:,.0f} MB).",
+            f"{measured.uss:,.0f} MB its own (at {SMALL:,} jobs {small[name].uss:,.0f} MB). With {measured.active:,} "
+            f"active jobs and nobody asking it takes {measured.idle:.0f} % of a core.",
         ]
     if took:
         times = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in took.items())
