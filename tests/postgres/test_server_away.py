@@ -87,7 +87,9 @@ def test_the_api_answers_503_while_the_server_is_away_and_200_after(
     with served(tmp_path, [run], index_url=server.new_database()) as client:
         eventually(lambda: client.get(f"/api/jobs/{run.id}").status_code == 200)
         server.stop()
-        for path in (f"/api/jobs/{run.id}", "/api/jobs", "/api/jobs/search?q=well"):
+        # What stands in memory is still told.
+        assert [item["job_id"] for item in client.get("/api/jobs").json()["items"]] == [run.id]
+        for path in (f"/api/jobs/{run.id}", f"/api/jobs/{run.id}/history", "/api/jobs/search?q=id:123456"):
             answer = client.get(path)
             assert answer.status_code == 503, path
             assert answer.headers["retry-after"] == "5"
