@@ -205,15 +205,15 @@ class Columns:
 
     def pending(self) -> Slots:
         """The jobs that wait to be started; those that a schedule prepared ahead are none yet."""
-        return np.flatnonzero(_PENDING[self.state[: self.size]]).astype(np.int32)
+        return np.flatnonzero(_among(self.state[: self.size], _PENDING)).astype(np.int32)
 
     def active(self) -> Slots:
         """The jobs that have not ended; those that a schedule prepared ahead are none yet."""
-        return np.flatnonzero(~_ENDED[self.state[: self.size]] & (self.state[: self.size] > AHEAD)).astype(np.int32)
+        return np.flatnonzero(~_among(self.state[: self.size], _ENDED) & (self.state[: self.size] > AHEAD)).astype(np.int32)
 
     def running(self) -> Slots:
         """The jobs at work."""
-        return np.flatnonzero(_RUNNING[self.state[: self.size]]).astype(np.int32)
+        return np.flatnonzero(_among(self.state[: self.size], _RUNNING)).astype(np.int32)
 
     def ahead(self) -> Slots:
         """What a schedule prepared ahead."""
