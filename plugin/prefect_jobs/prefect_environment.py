@@ -24,6 +24,8 @@ WORKER = {
     **PRIVATE,
     # Seconds between two looks for new runs (Prefect: 10): half of it is what a new job waits on average.
     "PREFECT_WORKER_QUERY_SECONDS": "0.5",
+    # Seconds between two signs of life (Prefect: 30). After three that are missing the worker counts as offline.
+    "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
     # Seconds between two shipments of log lines (Prefect: 2): 118 ms instead of 1,109 ms to a reader, measured.
     "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2",
     # A job's DEBUG lines reach the server; those of everything else, and the console, stay at INFO.
