@@ -41,6 +41,11 @@ def embedded_server(data: Path) -> dict[str, str]:
         **PRIVATE,
         "PREFECT_HOME": str(data / "prefect"),
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{data / 'prefect.db'}?plugin={ONE_CONNECTION}",
+        # Who holds a place of a limited deployment is remembered across a restart (Prefect: it is not, and ends such
+        # jobs when they next ask for their place).
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        # Seconds until a job that found no place may ask again (Prefect: 30).
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
         # The log stream is off by default; the adapter is woken by it.
         "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
         "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",

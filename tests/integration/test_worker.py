@@ -124,7 +124,7 @@ def test_jobs_are_handed_back_and_the_next_worker_runs_them_again(
         found = prefect.get(f"/flow_runs/{run}")
         assert (found["state"]["name"], found["run_count"]) == ("AwaitingRetry", 1), run
         assert found["state"]["message"].startswith("Handed back by worker ")
-        names = [state["name"] for state in prefect.get(f"/flow_run_states/?flow_run_id={run}")]
+        names = [state["name"] for state in prefect.states(run)]
         assert "Crashed" not in names, names
     found = prefect.get(f"/flow_runs/{not_begun}")
     assert (found["state"]["name"], found["run_count"]) == ("Scheduled", 0)
@@ -171,7 +171,7 @@ def test_what_a_killed_worker_ran_ends_and_what_it_had_not_begun_is_given_back(
     assert (prefect.state(running), prefect.state(not_begun)) == ("RUNNING", "PENDING")
     successors.append(Worker(stack, tmp_path, "killed"))
     assert prefect.wait_for(not_begun, "COMPLETED", "FAILED", "CRASHED", within=90) == "COMPLETED"
-    names = [state["name"] for state in prefect.get(f"/flow_run_states/?flow_run_id={not_begun}")]
+    names = [state["name"] for state in prefect.states(not_begun)]
     assert names.count("Scheduled") == 2, names
     assert prefect.wait_for(running, "CRASHED") == "CRASHED"
     assert "is gone, and the job's process with it" in prefect.get(f"/flow_runs/{running}")["state"]["message"]

@@ -15,6 +15,7 @@ import anyio
 import anyio.abc
 import httpx
 from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_flow_run
 from prefect.logging import get_logger
@@ -24,6 +25,7 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 from prefect_jobs.on_stop import OnStop
 from prefect_jobs.report_names import WORKER_LABEL
 from prefect_jobs.worker.abandoned import AbandonedRuns
+from prefect_jobs.worker.deployment_slots import with_a_place
 from prefect_jobs.worker.giving_back import give_back
 from prefect_jobs.worker.running_job import GRACE, RunningJob
 from prefect_jobs.worker.starting import JobConfiguration, starter_of
@@ -67,6 +69,9 @@ class JobWorker(ProcessWorker):
         with _bearing_an_outage():
             return await super().get_and_submit_flow_runs()
         return []
+
+    async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
+        return await with_a_place(self.client, await super()._get_scheduled_flow_runs())
 
     async def sync_with_backend(self) -> None:
         """Tell the server that this worker lives."""
