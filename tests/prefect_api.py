@@ -29,7 +29,7 @@ class PrefectApi:
     def get(self, path: str) -> Any:
         return self.http.get(path).raise_for_status().json()
 
-    def deploy(self, file: Path, function: str, *, name: str = "test", work_pool: str = "jobs") -> str:
+    def deploy(self, file: Path, function: str, *, name: str = "test", work_pool: str = "jobs", **fields: Any) -> str:
         """A deployment of a flow in a file, named as its function; its id."""
         flow = self.post("/flows/", {"name": function})
         wanted: dict[str, Any] = {
@@ -38,6 +38,7 @@ class PrefectApi:
             "work_pool_name": work_pool,
             "entrypoint": f"{file}:{function}",
             "pull_steps": [],
+            **fields,
         }
         return self.post("/deployments/", wanted)["id"]
 
@@ -48,6 +49,10 @@ class PrefectApi:
     def state(self, run: str) -> str:
         """The type of a run's state: `RUNNING`, `CRASHED`, ..."""
         return self.get(f"/flow_runs/{run}")["state"]["type"]
+
+    def states(self, run: str) -> list[dict[str, Any]]:
+        """Every state of a run, oldest first."""
+        return sorted(self.get(f"/flow_run_states/?flow_run_id={run}"), key=lambda state: state["timestamp"])
 
     def logs(self, run: str) -> list[dict[str, Any]]:
         return self.post("/logs/filter", {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"})

@@ -54,6 +54,9 @@ class ConcurrencyLimit(_Declared):
 
     limit: int = Field(gt=0)
     collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"] = "ENQUEUE"
+    grace_period_seconds: int | None = Field(
+        default=None, ge=60, le=86400, description="How long a run may take to start before it loses its place."
+    )
 
 
 class _Pool(_Declared):

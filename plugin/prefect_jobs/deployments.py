@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound, PrefectHTTPStatusError
 from prefect.flows import Flow, load_flow_from_entrypoint
@@ -137,14 +137,13 @@ def _payload(declared: Declaration, flow: Flow[..., Any], work_pool: str) -> dic
 
 def _as_payload(found: DeploymentResponse, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """What the server has, in the shape of what is wanted."""
-    limit = found.global_concurrency_limit
-    strategy = found.concurrency_options.collision_strategy if found.concurrency_options else None
+    limit, options = found.global_concurrency_limit, found.concurrency_options
     return {
         **{key: getattr(found, key) for key in wanted if key not in ("concurrency_limit", "schedules")},
         "tags": sorted(found.tags),
         "pull_steps": found.pull_steps or [],
         "concurrency_limit": (
-            {"limit": limit.limit, "collision_strategy": strategy or ConcurrencyLimitStrategy.ENQUEUE}
+            ConcurrencyLimitConfig(limit=limit.limit, **(options.model_dump() if options else {})).model_dump()
             if limit
             else None
         ),
@@ -172,5 +171,5 @@ def _for_client(payload: Mapping[str, Any]) -> dict[str, Any]:
     if limit := payload["concurrency_limit"]:
         wanted = ConcurrencyLimitConfig(**limit)
         arguments["concurrency_limit"] = wanted.limit
-        arguments["concurrency_options"] = {"collision_strategy": wanted.collision_strategy}
+        arguments["concurrency_options"] = wanted.model_dump(exclude={"limit"}, exclude_none=True)
     return arguments

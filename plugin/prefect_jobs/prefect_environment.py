@@ -24,6 +24,8 @@ WORKER = {
     **PRIVATE,
     # Seconds between two looks for new runs (Prefect: 10): half of it is what a new job waits on average.
     "PREFECT_WORKER_QUERY_SECONDS": "0.5",
+    # Seconds between two signs of life (Prefect: 30). After three that are missing the worker counts as offline.
+    "PREFECT_WORKER_HEARTBEAT_SECONDS": "10",
     # Seconds between two shipments of log lines (Prefect: 2): 118 ms instead of 1,109 ms to a reader, measured.
     "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "0.2",
     # A job's DEBUG lines reach the server; those of everything else, and the console, stay at INFO.
@@ -39,6 +41,11 @@ def embedded_server(data: Path) -> dict[str, str]:
         **PRIVATE,
         "PREFECT_HOME": str(data / "prefect"),
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{data / 'prefect.db'}?plugin={ONE_CONNECTION}",
+        # Who holds a place of a limited deployment is remembered across a restart (Prefect: it is not, and ends such
+        # jobs when they next ask for their place).
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        # Seconds until a job that found no place may ask again (Prefect: 30).
+        "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
         # The log stream is off by default; the adapter is woken by it.
         "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
         "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",

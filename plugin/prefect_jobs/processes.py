@@ -17,6 +17,7 @@ from pathlib import Path
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")
 KILL_WITHIN = 2.0  # seconds: a process that the kernel holds longer cannot be waited for
+SIDECAR = b"/prefect_jobs/kit/sidecar.py"
 GONE = "ZX"  # states of a process that ended but was not taken leave of
 
 
@@ -29,6 +30,48 @@ def adopt_orphans() -> None:
 def children(pid: int) -> list[int]:
     """The living processes that a process is the parent of."""
     return [process for process, (parent, state) in _processes().items() if parent == pid and state not in GONE]
+
+
+def start_time(pid: int) -> int | None:
+    """When a process started, in clock ticks of the kernel; None when there is none, or none can be seen.
+
+    Process ids come round again; an id with its start time does not.
+    """
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in GONE else int(fields[19])
+
+
+def process_space() -> str:
+    """What tells the process ids seen from here from those of another container; empty where there is no telling."""
+    try:
+        return os.readlink(PROC / "self" / "ns" / "pid")
+    except OSError:
+        return ""
+
+
+def with_environment(name: str, value: str) -> list[int]:
+    """The living processes that were started with this variable set to this."""
+    alive = (pid for pid, (_, state) in _processes().items() if state not in GONE)
+    return [pid for pid in alive if environment(pid).get(name) == value]
+
+
+def environment(pid: int) -> dict[str, str]:
+    """What a process was started with; nothing when it is gone, or somebody else's."""
+    try:
+        lines = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return {}
+    pairs = (os.fsdecode(line).partition("=") for line in lines)
+    return {name: value for name, _, value in pairs if name}
+
+
+def is_sidecar(pid: int) -> bool:
+    """Whether this process watches a running job: it ends by itself once it has told what became of the job."""
+    try:
+        arguments = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(argument.endswith(SIDECAR) for argument in arguments)
 
 
 def kill_descendants(pid: int) -> list[int]:
@@ -76,11 +119,16 @@ def _processes() -> dict[int, tuple[int, str]]:
         return found
     for entry in PROC.iterdir():
         if entry.name.isdigit():
-            try:
-                stat = (entry / "stat").read_text(errors="replace")
-            except OSError:  # it ended while we looked
-                continue
-            # pid (name) state parent ...: the name may hold anything, parentheses too.
-            state, parent = stat.rpartition(")")[2].split()[:2]
-            found[int(entry.name)] = (int(parent), state)
+            fields = _stat(int(entry.name))
+            if fields is not None:  # else it ended while we looked
+                found[int(entry.name)] = (int(fields[1]), fields[0])
     return found
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What the kernel tells of a process from its state on: `pid (name) state parent ...`."""
+    try:
+        text = (PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    return text.rpartition(")")[2].split()  # the name may hold anything, parentheses too

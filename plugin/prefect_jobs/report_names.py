@@ -20,3 +20,6 @@ TITLE_LABEL = "prefect-jobs.title"
 
 CREATED_LABEL = "prefect-jobs.created-by"
 """The label of a run that the jobs API created: the name of the API key it was asked with, or nothing."""
+
+WORKER_LABEL = "prefect-jobs.worker"
+"""The label with which worker process took the run last: ``WorkerProcess`` as JSON text."""

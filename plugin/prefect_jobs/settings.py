@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from prefect_jobs.api_keys import ApiKey, merge_keys, parse_keys
+from prefect_jobs.on_stop import OnStop
 
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -87,6 +88,12 @@ class Settings(BaseSettings):
         description="Log lines of all jobs whose copies are kept; beyond, the longest unread go.",
     )
     work_pool: str = Field(default="jobs", description="Prefect work pool that `prefect-jobs work` serves.")
+    worker_limit: int = Field(default=10, ge=1, description="How many jobs `prefect-jobs work` runs at once.")
+    on_stop: OnStop | None = Field(
+        default=None,
+        description="What a worker that is told to stop does with its jobs: `finish` them, `hand-back` them to the "
+        "queue, or `stop` them, so that they end as crashed. Unset, `work` finishes and `up` stops them.",
+    )
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

@@ -1,54 +1,73 @@
-"""`prefect-jobs work` with runs on its hands. The one that is stopped here is one of two: the stack's goes on."""
+"""`prefect-jobs work` with runs on its hands: how it takes them, and what becomes of them when it stops or dies.
 
-import asyncio
+Several workers, each on a pool of its own, are started side by side, because starting one takes seconds.
+"""
+
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Generator
 from pathlib import Path
 
-import psutil
 import pytest
-from prefect.client.orchestration import PrefectClient
 
-from prefect_jobs.declarations import read_declarations
-from prefect_jobs.deployments import register
-from prefect_jobs.shipped import DECLARATIONS, root
-from tests import naps
+from tests import naps, patient, slow_import
 from tests.prefect_api import PrefectApi
 from tests.stack import Stack, eventually
+from tests.workers import Worker, alive, deployments_stay, make_pool
 
-NAPS = Path(naps.__file__)
-DEBUG, INFO = 10, 20
-STOPS_WITHIN = 10.0
+NAPS, PATIENT, SLOW_IMPORT = (Path(str(module.__file__)) for module in (naps, patient, slow_import))
+DEBUG = 10
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def prefect(stack: Stack) -> Generator[PrefectApi]:
     with PrefectApi.of(stack) as prefect:
         yield prefect
 
 
+@pytest.fixture(scope="module")
+def workers(
+    stack: Stack, prefect: PrefectApi, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[dict[str, Worker]]:
+    """One worker for each way to stop, and one to be killed."""
+    folder = tmp_path_factory.mktemp("workers")
+    wanted = {
+        "finish": ("--limit=1",),
+        "hand-back": ("--on-stop=hand-back",),
+        "stop": ("--on-stop=stop",),
+        "killed": ("--on-stop=hand-back",),
+    }
+    for pool in wanted:
+        make_pool(prefect, pool)
+    with deployments_stay(stack):
+        started = {
+            pool: Worker(
+                stack, folder, pool, *options, **({"SLOW_IMPORT": "600"} if pool in ("hand-back", "killed") else {})
+            )
+            for pool, options in wanted.items()
+        }
+        try:
+            for worker in started.values():
+                worker.wait_started()
+            yield started
+        finally:
+            for worker in started.values():
+                worker.end()
+
+
 @pytest.fixture
-def worker(stack: Stack, tmp_path: Path) -> Generator[subprocess.Popen[bytes]]:
-    """A second worker, on a pool of its own. It takes the deployments there, so they are brought back at the end."""
-    environment = {**stack.environment, "PREFECT_JOBS_WORK_POOL": "second"}
-    log = tmp_path / "work.log"
-    with log.open("wb") as out:
-        command = [sys.executable, "-m", "prefect_jobs.cli", "work"]
-        worker = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
-    try:
-        eventually(lambda: b"started!" in log.read_bytes(), within=60)
-        yield worker
-    finally:
-        worker.kill()
-        worker.wait()
-        asyncio.run(_bring_deployments_back(stack))
+def successors(stack: Stack, tmp_path: Path) -> Generator[list[Worker]]:
+    """Workers that a test starts in place of others."""
+    started: list[Worker] = []
+    yield started
+    for worker in started:
+        worker.end()
 
 
-async def _bring_deployments_back(stack: Stack) -> None:
-    async with PrefectClient(stack.prefect_api_url) as client:
-        await register(client, read_declarations(root() / DECLARATIONS), folder=root(), work_pool="jobs")
+def _submitted(prefect: PrefectApi, run: str) -> bool:
+    return prefect.get(f"/flow_runs/{run}")["infrastructure_pid"] is not None
 
 
 def test_a_debug_line_of_a_job_reaches_prefect_and_its_environment_is_ours(stack: Stack, prefect: PrefectApi) -> None:
@@ -67,26 +86,96 @@ def test_prefects_own_debug_lines_stay_out_of_the_terminal(stack: Stack, prefect
     assert "| DEBUG" not in stack.log
 
 
-def test_a_worker_that_stops_says_what_became_of_its_jobs_and_leaves_no_process(
-    prefect: PrefectApi, worker: subprocess.Popen[bytes]
+def test_jobs_are_finished_and_nothing_new_is_begun(prefect: PrefectApi, workers: dict[str, Worker]) -> None:
+    """A Ctrl-C in a terminal goes to every process in it, and the jobs were among them."""
+    worker = workers["finish"]
+    deployment = prefect.deploy(NAPS, "naps", name="finish", work_pool="finish")
+    running = prefect.start(deployment, seconds=6)
+    prefect.wait_for_line(running, "asleep")
+    waiting = prefect.start(deployment)
+
+    os.killpg(worker.process.pid, signal.SIGINT)
+
+    eventually(lambda: "Finishing what runs (1)" in worker.log)
+    assert worker.wait() == 0
+    assert prefect.state(running) == "COMPLETED"
+    assert prefect.state(waiting) == "SCHEDULED"
+    assert prefect.post("/work_pools/finish/workers/filter", {}) == []  # nobody is online, and that shows at once
+
+
+def test_jobs_are_handed_back_and_the_next_worker_runs_them_again(
+    stack: Stack, prefect: PrefectApi, workers: dict[str, Worker], successors: list[Worker], tmp_path: Path
+) -> None:
+    worker = workers["hand-back"]
+    deployment = prefect.deploy(PATIENT, "patient", name="hand-back", work_pool="hand-back")
+    imports = prefect.deploy(SLOW_IMPORT, "slow_import", name="hand-back", work_pool="hand-back")
+    gentle, stubborn = prefect.start(deployment), prefect.start(deployment, stubborn=True)
+    not_begun = prefect.start(imports)
+    for run in (gentle, stubborn):
+        prefect.wait_for_line(run, "at work")
+    eventually(lambda: _submitted(prefect, not_begun))
+    below = worker.below
+
+    worker.tell()
+
+    assert worker.wait() == 0
+    assert alive(below) == []
+    for run in (gentle, stubborn):
+        found = prefect.get(f"/flow_runs/{run}")
+        assert (found["state"]["name"], found["run_count"]) == ("AwaitingRetry", 1), run
+        assert found["state"]["message"].startswith("Handed back by worker ")
+        names = [state["name"] for state in prefect.states(run)]
+        assert "Crashed" not in names, names
+    found = prefect.get(f"/flow_runs/{not_begun}")
+    assert (found["state"]["name"], found["run_count"]) == ("Scheduled", 0)
+
+    successors.append(Worker(stack, tmp_path, "hand-back"))
+    for run, attempts in ((gentle, 2), (stubborn, 2), (not_begun, 1)):
+        assert prefect.wait_for(run, "COMPLETED", "FAILED", "CRASHED", within=90) == "COMPLETED"
+        assert prefect.get(f"/flow_runs/{run}")["run_count"] == attempts
+
+
+def test_a_worker_that_stops_its_jobs_says_what_became_of_them_and_leaves_no_process(
+    prefect: PrefectApi, workers: dict[str, Worker]
 ) -> None:
     """Prefect's worker kills its jobs when it is told to stop, and their runs stayed Running for ever."""
-    run = prefect.start(prefect.deploy(NAPS, "naps", name="second", work_pool="second"), seconds=600, bystander=True)
+    worker = workers["stop"]
+    deployment = prefect.deploy(NAPS, "naps", name="stop", work_pool="stop")
+    run = prefect.start(deployment, seconds=600, bystander=True)
     prefect.wait_for_line(run, "asleep")
-    below = psutil.Process(worker.pid).children(recursive=True)
+    below = worker.below
     assert len(below) == 2, below  # the job, and the process it let run
 
-    worker.send_signal(signal.SIGTERM)
+    worker.tell()
 
-    assert worker.wait(STOPS_WITHIN) == 0
+    assert worker.wait() == 0
     assert prefect.state(run) == "CRASHED"
-    assert not [process for process in below if process.is_running()]
+    assert alive(below) == []
 
 
-def test_an_idle_worker_stops_at_once(worker: subprocess.Popen[bytes]) -> None:
-    worker.send_signal(signal.SIGINT)
+def test_what_a_killed_worker_ran_ends_and_what_it_had_not_begun_is_given_back(
+    stack: Stack, prefect: PrefectApi, workers: dict[str, Worker], successors: list[Worker], tmp_path: Path
+) -> None:
+    """Its jobs worked on until their next line of log, and stayed Running; what it had just taken stayed Pending."""
+    worker = workers["killed"]
+    deployment = prefect.deploy(NAPS, "naps", name="killed", work_pool="killed")
+    running = prefect.start(deployment, seconds=600, bystander=True)
+    not_begun = prefect.start(prefect.deploy(SLOW_IMPORT, "slow_import", name="killed", work_pool="killed"))
+    prefect.wait_for_line(running, "asleep")
+    eventually(lambda: _submitted(prefect, not_begun))
+    below = worker.below
 
-    assert worker.wait(STOPS_WITHIN) == 0
+    worker.tell(signal.SIGKILL)
+
+    eventually(lambda: len(alive(below)) == 1, within=5, what="only what a job let run is left")
+    assert (prefect.state(running), prefect.state(not_begun)) == ("RUNNING", "PENDING")
+    successors.append(Worker(stack, tmp_path, "killed"))
+    assert prefect.wait_for(not_begun, "COMPLETED", "FAILED", "CRASHED", within=90) == "COMPLETED"
+    names = [state["name"] for state in prefect.states(not_begun)]
+    assert names.count("Scheduled") == 2, names
+    assert prefect.wait_for(running, "CRASHED") == "CRASHED"
+    assert "is gone, and the job's process with it" in prefect.get(f"/flow_runs/{running}")["state"]["message"]
+    eventually(lambda: not alive(below), within=5)
 
 
 def test_a_worker_sends_nobody_into_a_pool_of_another_kind(stack: Stack, prefect: PrefectApi) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prefect_jobs.supervisor import ChildSpec
 
 LOOPBACK = "127.0.0.1"
-WORKER_STOPS_WITHIN = 5.5  # seconds: a little more than it gives its jobs
+WORKER_STOPS_WITHIN = 9.5  # seconds: a little more than it gives its jobs, and what watches them
 OWN = (sys.executable, "-m", "prefect_jobs.cli")
 
 
@@ -102,10 +102,18 @@ def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) ->
     quiet = {"PREFECT_JOBS_ACCESS_LOG": os.environ.get("PREFECT_JOBS_ACCESS_LOG", "false")}
     # Jobs inherit the worker's environment, and a job has no business with the keys of the API.
     keyless = {"PREFECT_JOBS_API_KEYS": ""}
+    on_stop = settings.on_stop or "stop"  # who presses Ctrl-C on everything does not want to wait
+    stop_seconds = None if on_stop == "finish" else WORKER_STOPS_WITHIN
     stages.append(
         [
             ChildSpec("serve", (*OWN, "serve"), AnswersHttp(f"{settings.address}/readyz"), environment | quiet),
-            ChildSpec("work", (*OWN, "work"), SaysReady(), environment | keyless, stop_seconds=WORKER_STOPS_WITHIN),
+            ChildSpec(
+                "work",
+                (*OWN, "work", "--on-stop", on_stop),
+                SaysReady(),
+                environment | keyless,
+                stop_seconds=stop_seconds,
+            ),
         ]
     )
     return stages

@@ -6,12 +6,19 @@ from typing import Annotated
 import typer
 
 from prefect_jobs.cli.refusals import refusing, refusing_missing_parts
+from prefect_jobs.on_stop import OnStop
 
 
 def work(
-    limit: Annotated[int, typer.Option(min=1, help="How many jobs may run at once on this machine.")] = 10,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="How many jobs may run at once on this machine.", show_default="10")
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="Name of this worker in Prefect.", show_default="host and process")
+    ] = None,
+    on_stop: Annotated[
+        OnStop | None,
+        typer.Option(help="What becomes of the running jobs when this worker is told to stop.", show_default="finish"),
     ] = None,
 ) -> None:
     """Execute jobs on this machine, for the Prefect server at PREFECT_API_URL.
@@ -19,21 +26,24 @@ def work(
     Registers the work pool and the deployments of the job types first, if they are not there as declared in
     prefect.yaml. Start it on as many machines as you like.
 
-    SIGTERM or Ctrl-C stops it and the jobs it runs: they end as crashed.
+    SIGTERM or Ctrl-C stops it. Its jobs are finished first; with --on-stop hand-back they are ended and queued again,
+    so that another worker runs them from their beginning; with --on-stop stop they end as crashed. Each further signal
+    ends them more roughly.
     """
     import asyncio
 
     from prefect_jobs.cli.settings import load_settings
 
-    settings = load_settings()
+    settings = load_settings(worker_limit=limit, on_stop=on_stop)
     # Jobs inherit this environment, and a job has no business with the keys of the API.
     os.environ.pop("PREFECT_JOBS_API_KEYS", None)
     with refusing_missing_parts():
         from prefect_jobs import prefect_environment
 
         prefect_environment.apply(prefect_environment.WORKER)
-        from prefect_jobs import declarations, deployments, shipped, worker
+        from prefect_jobs import declarations, deployments, shipped
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
+        from prefect_jobs.worker.work import work as serve_pool
 
     with refusing(
         PrefectUnreachable,
@@ -44,4 +54,4 @@ def work(
         deployments.RegistrationFailed,
     ):
         reachable_prefect()
-        asyncio.run(worker.work(settings, limit=limit, name=name))
+        asyncio.run(serve_pool(settings, limit=settings.worker_limit, on_stop=settings.on_stop or "finish", name=name))

@@ -4,18 +4,14 @@ reaches the supervisor only, and everything it started can be signalled as one g
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
+from prefect_jobs.leash import leashed
 from prefect_jobs.processes import kill
-from prefect_jobs.supervisor import leash
 from prefect_jobs.supervisor.console import Console
 from prefect_jobs.supervisor.readiness import AnswersHttp, SaysReady
-
-LEASH = (sys.executable, "-IS", str(Path(leash.__file__)))
 
 
 @dataclass(frozen=True)
@@ -26,8 +22,8 @@ class ChildSpec:
     command: tuple[str, ...]
     ready: AnswersHttp | SaysReady
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    stop_seconds: float = 4.0
-    """How long it may take to stop before it is killed."""
+    stop_seconds: float | None = 4.0
+    """How long it may take to stop before it is killed; None for as long as it likes."""
 
 
 class Child:
@@ -52,9 +48,7 @@ class Child:
         read_end, write_end = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                *LEASH,
-                str(os.getpid()),
-                *spec.command,
+                *leashed(spec.command, signal.SIGTERM),
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.environment, **environment},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_end,

@@ -11,7 +11,8 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from prefect_jobs.processes import adopt_orphans, children, kill, kill_descendants
+from prefect_jobs.first_of import first_of
+from prefect_jobs.processes import adopt_orphans, children, is_sidecar, kill, kill_descendants
 from prefect_jobs.supervisor.child import Child, ChildSpec
 from prefect_jobs.supervisor.console import Console
 
@@ -19,7 +20,7 @@ READY_WITHIN = 150.0  # seconds: a first start on a slow disk creates Prefect's 
 FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 30.0
 ORPHANS_END_WITHIN = 1.5
-KILLED_WITHIN = 1.0  # a process that the kernel holds longer is not waited for
+SIDECARS_END_WITHIN = 4.0  # after the jobs that they watch
 LOOK_EVERY = 0.05
 STEADY_AFTER = 60.0  # seconds of life after which a death is no longer "in a row"
 
@@ -55,13 +56,13 @@ class Supervisor:
             loop.add_signal_handler(signum, self._signalled)
         keepers: list[asyncio.Task[None]] = []
         try:
-            await _first(self._start_all(when_ready, keepers), self._stopping.wait())
+            await first_of(self._start_all(when_ready, keepers), self._stopping.wait())
         finally:
             await self._stop(keepers)
 
     async def _start_all(self, when_ready: Callable[[], Awaitable[None]], keepers: list[asyncio.Task[None]]) -> None:
         for stage in self._stages:
-            starts = [asyncio.create_task(self._start_first(spec)) for spec in stage]
+            starts = [asyncio.create_task(self._startfirst_of(spec)) for spec in stage]
             try:
                 for child in await asyncio.gather(*starts):
                     keepers.append(asyncio.create_task(self._keep(child)))
@@ -76,7 +77,7 @@ class Supervisor:
             self._impatient.set()
         self._stopping.set()
 
-    async def _start_first(self, spec: ChildSpec) -> Child:
+    async def _startfirst_of(self, spec: ChildSpec) -> Child:
         with spec.ready.watch() as watch:
             child = await self._start(spec, watch.environment)
             ended = asyncio.create_task(child.wait())
@@ -118,7 +119,7 @@ class Supervisor:
         for keeper in keepers:
             keeper.cancel()
         await asyncio.gather(*keepers, return_exceptions=True)
-        await _first(self._stop_in_order(), self._impatient.wait())
+        await first_of(self._stop_in_order(), self._impatient.wait())
         await asyncio.gather(*(child.end() for child in self._children.values()))
         if left := kill_descendants(os.getpid()):
             self._console.say(f"Killed {len(left)} processes that were left: {', '.join(map(str, left))}.")
@@ -130,15 +131,18 @@ class Supervisor:
             await self._end_orphans()
 
     async def _end_orphans(self) -> None:
-        """End what children that died left behind: jobs, which get a moment to tell Prefect what became of them."""
+        """End what children that died left behind. What watches jobs gets a moment to tell what became of them."""
         kill_at = self._clock() + ORPHANS_END_WITHIN
         asked: set[int] = set()
-        while (orphans := self._orphans()) and self._clock() < kill_at + KILLED_WITHIN:
+        while (orphans := self._orphans()) and self._clock() < kill_at + SIDECARS_END_WITHIN:
             late = self._clock() > kill_at
             for pid in orphans if late else orphans - asked:
-                kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+                if not is_sidecar(pid):
+                    kill(pid, signal.SIGKILL if late else signal.SIGTERM)
             asked |= orphans
             await asyncio.sleep(LOOK_EVERY)
+        for pid in self._orphans():
+            kill(pid, signal.SIGKILL)
         for pid in asked:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)  # noqa: ASYNC222  WNOHANG: it does not wait
@@ -149,19 +153,6 @@ class Supervisor:
     @staticmethod
     def _clock() -> float:
         return asyncio.get_running_loop().time()
-
-
-async def _first(work: Awaitable[object], alarm: Awaitable[object]) -> None:
-    """Do the work until it is done, or until the alarm: then the work is cancelled. Its errors are raised."""
-    working, waiting = asyncio.ensure_future(work), asyncio.ensure_future(alarm)
-    try:
-        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-    finally:
-        for task in (working, waiting):
-            task.cancel()
-        await asyncio.gather(working, waiting, return_exceptions=True)
 
 
 def _how_it_ended(code: int) -> str:

@@ -1,0 +1,121 @@
+"""One job that this worker runs, and the ways to end it early.
+
+Prefect's engine takes SIGTERM as a crash and says so to the server, unless it was told first, over its control channel,
+that the run goes on elsewhere. Then it leaves the state to the worker.
+"""
+
+import asyncio
+import os
+import signal
+from uuid import UUID
+
+import anyio
+from anyio.abc import TaskStatus
+from prefect.runner._control_channel import ControlChannel, ControlSignalStatus
+from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutor
+from prefect.runner._process_manager import ProcessHandle
+
+from prefect_jobs.processes import children, environment, is_sidecar, kill
+
+GRACE = 3.5  # seconds for a job to end by itself
+LOOK_EVERY = 0.02
+RUN_ID = "PREFECT__FLOW_RUN_ID"
+"""Prefect's variable in the environment of whatever stems from a run's process."""
+
+
+class RunningJob:
+    """A run with its process, once it has one."""
+
+    def __init__(self, run_id: UUID, control: ControlChannel) -> None:
+        self.leaves = False
+        """The run goes on elsewhere: its process ends here, and it is given back."""
+        self._run_id = run_id
+        self._control = control
+        self._process: ProcessHandle | None = None
+        self._watching = anyio.CancelScope()
+
+    async def execute(self, executor: FlowRunExecutor, task_status: TaskStatus[int]) -> int:
+        """Start the process, say so, and wait until it has ended and its end is told, or until the job leaves.
+
+        Returns:
+            The exit status: 0 when nothing is left to be said about the end.
+
+        Raises:
+            RuntimeError: there was no process to start.
+        """
+        execution: FlowRunExecutionResult | None = None
+
+        async def submit(*, task_status: TaskStatus[ProcessHandle]) -> None:
+            nonlocal execution
+            execution = await executor.submit(task_status=task_status)
+
+        with self._watching:
+            async with anyio.create_task_group() as group:
+                self._process = await group.start(submit)
+                task_status.started(self.pid)
+        if self.leaves:
+            if self._process is None:
+                task_status.started(0)  # Prefect's worker takes that for a run that did not begin
+            return 0
+        if execution is None or execution.status_code is None:
+            raise RuntimeError("The process of the job could not be started")
+        return execution.status_code
+
+    async def crash(self) -> None:
+        """End its process, which tells Prefect that it crashed; the worker does where the process cannot."""
+        if self._ask() and not await self._gone(GRACE):
+            self.kill()
+        self._end_leftovers()
+
+    async def leave(self) -> None:
+        """End its process in a way that leaves the run's state to the worker."""
+        self.leaves = True
+        if self._alive:
+            answer = await self._control.signal(self._run_id, "reschedule")
+            if answer is ControlSignalStatus.ALREADY_CONCLUDED:
+                self.leaves = False  # it came to an end of its own while we asked
+                await self._gone(GRACE)
+            elif answer is ControlSignalStatus.ACKNOWLEDGED and self._ask():
+                await self._gone(GRACE)
+            # Not acknowledged: it still imports, or is stuck. A signal to the engine would be taken as a crash.
+            self.kill()
+            self._end_leftovers()
+        # No wait in between: the death must not be reported as a crash.
+        if self.leaves:
+            self._watching.cancel()
+
+    def kill(self) -> None:
+        """Kill its process, if it still lives."""
+        if self._alive:
+            kill(self.pid, signal.SIGKILL)
+
+    def _end_leftovers(self) -> None:
+        """Kill what its process let run: it would work on, and hold the pipes on which the job's end shows."""
+        for pid in children(os.getpid()):
+            if pid != self.pid and environment(pid).get(RUN_ID) == str(self._run_id) and not is_sidecar(pid):
+                kill(pid, signal.SIGKILL)
+
+    @property
+    def pid(self) -> int:
+        """Its process; 0 before it has one."""
+        return (self._process.pid if self._process else None) or 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has, or had, a process."""
+        return self._process is not None
+
+    @property
+    def _alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None and self.pid > 0
+
+    def _ask(self) -> bool:
+        if self._alive:
+            kill(self.pid, signal.SIGTERM)
+        return self._alive
+
+    async def _gone(self, seconds: float) -> bool:
+        deadline = asyncio.get_running_loop().time() + seconds
+        while self._alive and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110  others wait for it
+            await asyncio.sleep(LOOK_EVERY)
+        return not self._alive

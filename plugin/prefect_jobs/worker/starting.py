@@ -1,0 +1,73 @@
+"""How one run is started, and nothing else in the worker knows it.
+
+The worker asks ``starter_of`` for a starter: something that starts a process for a run, hands it over, and returns when
+the process has ended. Today's starts the flow's own Python process, which imports Prefect first; one that
+forks a process that has done so would be another starter, and change nothing but this module.
+"""
+
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from prefect.client.schemas.objects import Flow, FlowRun, WorkPool
+
+# These parts of Prefect have no public name. Its own process worker is made of them, and so is this one: a release that
+# moves them shows in the tests that run a worker.
+from prefect.runner._control_channel import ControlChannel
+from prefect.runner._flow_run_executor import ProcessStarter
+from prefect.runner._starter_engine import EngineCommandStarter
+from prefect.utilities.processutils import command_from_string, command_to_string, get_sys_executable
+from prefect.workers.process import ProcessJobConfiguration
+
+from prefect_jobs import shipped
+from prefect_jobs.leash import leashed
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.responses import DeploymentResponse
+
+FLOW_ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
+ENGINE = (get_sys_executable(), "-m", "prefect.engine")
+
+
+class JobConfiguration(ProcessJobConfiguration):
+    """What one run needs to be started: the engine's command, told where the flow is when the deployment is ours."""
+
+    def prepare_for_flow_run(
+        self,
+        flow_run: FlowRun,
+        deployment: "DeploymentResponse | None" = None,
+        flow: Flow | None = None,
+        work_pool: WorkPool | None = None,
+        worker_name: str | None = None,
+        worker_id: UUID | None = None,
+    ) -> None:
+        """Fill in the command and, for our deployments, the file of the flow."""
+        self.command = self.command or command_to_string(list(ENGINE))
+        super().prepare_for_flow_run(flow_run, deployment, flow, work_pool, worker_name, worker_id)
+        if deployment is not None and deployment.entrypoint and _finds_flows(deployment.pull_steps):
+            self.env[FLOW_ENTRYPOINT] = str(shipped.root() / deployment.entrypoint)
+
+
+def starter_of(configuration: ProcessJobConfiguration, folder: Path, control: ControlChannel) -> ProcessStarter:
+    """What starts a run's process, in this folder and reachable through this channel.
+
+    On Linux the process dies with a worker that dies without a word. It could not work on for long: its output goes to
+    the worker, and the first line that it logs would fail. For the same reason it cannot say itself what happened; what
+    watches it does, or another worker (``abandoned``).
+    """
+    command = configuration.command or command_to_string(list(ENGINE))
+    if sys.platform == "linux":
+        command = command_to_string(leashed(command_from_string(command), signal.SIGKILL))
+    return EngineCommandStarter(
+        command=command,
+        cwd=configuration.working_dir or folder,
+        env=configuration.env,
+        stream_output=configuration.stream_output,
+        control_channel=control,
+    )
+
+
+def _finds_flows(pull_steps: list[dict[str, Any]] | None) -> bool:
+    return pull_steps == [{shipped.ENTER_FLOWS: {}}]
