@@ -37,7 +37,7 @@ STATUS_OF: tuple[Status, ...] = tuple(state.status for state in _STATES)
 ABSENT, AHEAD = 0, STATE_CODES["scheduled"]
 _NAMES = ("state", "job_type", "created_at", "started_at", "completed_at", "due_at", "progress", "has_error", "version")
 _FIRST_CAPACITY = 1024
-_COMPARED_MOST = 6
+_COMPARED_MOST = 8
 # Statuses sort by their names.
 STATUS_RANK = np.array([sorted(set(STATUS_OF)).index(status) for status in STATUS_OF], dtype=np.int64)
 _COMPLETED = np.array([status == "completed" for status in STATUS_OF])
