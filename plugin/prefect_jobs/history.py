@@ -7,16 +7,18 @@ job is in another state than when its history was read last, once for everybody 
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from prefect_jobs.attempts import Attempt, attempts_of, previous_errors
 from prefect_jobs.clean_text import clean
-from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState
+from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState, RunStep
 from prefect_jobs.jobs import Job
 from prefect_jobs.store.history import Circumstances, HistoryStore, StoredHistory
 from prefect_jobs.transitions import Action, Origin, Transition, transitions_of
 
+STEPS_GO_ON_AFTER = timedelta(seconds=2)
+"""So long the steps of a running job are believed: it tells new ones no faster."""
 LOGS_ARRIVE_WITHIN = timedelta(seconds=30)
 """So long after its end a job's last log lines may still be on their way."""
 TRACEBACK_LIMIT = 64 * 1024
@@ -30,6 +32,7 @@ class History:
 
     transitions: list[Transition]
     attempts: list[Attempt]
+    steps: list[RunStep]
     previous_errors: list[str]
     circumstances: Circumstances
     complete: bool
@@ -65,9 +68,11 @@ class Histories:
         stored, complete = await self._current(job)
         actions = await self._store.actions(job.job_id)
         about = stored.circumstances
+        attempts = attempts_of(stored.states, stored.workers, result=job.result)
         return History(
             transitions=transitions_of(stored.states, actions, about.origin),
-            attempts=attempts_of(stored.states, stored.workers, result=job.result),
+            attempts=attempts,
+            steps=[_closed(step, attempts) for step in about.steps],
             previous_errors=previous_errors(stored.states),
             circumstances=about,
             complete=complete,
@@ -75,7 +80,7 @@ class Histories:
 
     async def _current(self, job: Job) -> tuple[StoredHistory, bool]:
         stored = await self._store.read(job.job_id)
-        if stored is not None and stored.state_id == job.state_id:
+        if stored is not None and stored.state_id == job.state_id and not self._goes_on(job, stored):
             return stored, True
         try:
             return await self._once(job.job_id, self._read), True
@@ -83,6 +88,11 @@ class Histories:
             if stored is None:
                 raise
             return stored, False
+
+    def _goes_on(self, job: Job, stored: StoredHistory) -> bool:
+        """Whether a job may have gone on to another step since its past was read."""
+        read_at = stored.read_at
+        return job.uses_kit and job.status == "running" and (not read_at or self._clock() - read_at > STEPS_GO_ON_AFTER)
 
     async def _once(self, job_id: str, read: Callable[[str], Awaitable[StoredHistory]]) -> StoredHistory:
         """Read for everybody who asks meanwhile. One who leaves does not take the answer from the others."""
@@ -107,6 +117,7 @@ class Histories:
             queue_name=run.queue_name,
             queue_priority=await self._gateway.queue_priority(run.queue_id) if run.queue_id else None,
             retries=run.retries,
+            steps=run.steps,
             origin=Origin(run.created_through_api, run.created_by, run.scheduled_by_prefect),
         )
 
@@ -153,6 +164,15 @@ class Histories:
 def _clean(state: RunState) -> RunState:
     message = None if state.message is None else clean(state.message)
     return RunState(state.id, state.type, clean(state.name), state.timestamp, message, state.scheduled_for)
+
+
+def _closed(step: RunStep, attempts: list[Attempt]) -> RunStep:
+    """A step whose attempt ended before it could tell how the step did, because it was killed."""
+    attempt = next((attempt for attempt in attempts if attempt.number == step.attempt), None)
+    if step.ended_at is not None or attempt is None or attempt.ended_at is None:
+        return step
+    outcome = "stopped" if attempt.status == "cancelled" else "failed"
+    return replace(step, ended_at=max(attempt.ended_at, step.started_at), outcome=outcome)
 
 
 def traceback_in(message: str) -> str | None:

@@ -7,6 +7,7 @@ Prefect starts a run that was cancelled while its process was on the way: its ch
 it. ``keep_promises`` cancels such a run once more, until its process is gone.
 """
 
+import functools
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -109,7 +110,9 @@ class JobActions:
         return job
 
     async def cancel(self, job_id: str, *, by: str | None) -> Job:
-        """Stop a job that has not ended: a pending one at once, a running one by Prefect's own cancel.
+        """Stop a job that has not ended: a pending one at once, a running one at its next checkpoint.
+
+        A running job that does not use the kit gets Prefect's own cancel.
 
         Returns:
             The job afterwards. A running one is still stopping then.
@@ -120,7 +123,11 @@ class JobActions:
         return await self._stop("cancel", job_id, by)
 
     async def abort(self, job_id: str, *, by: str | None) -> Job:
-        """Stop a running job. Raises as ``cancel``, and ``ActionRefused`` for a pending job."""
+        """End a running job at once, with all its processes; also one that is being cancelled.
+
+        Where the kit is not used it is Prefect's own cancel. Raises as ``cancel``, and ``ActionRefused`` for a pending
+        job.
+        """
         return await self._stop("abort", job_id, by)
 
     async def retry(self, job_id: str, *, by: str | None) -> Job:
@@ -158,7 +165,7 @@ class JobActions:
     async def _stop(self, verb: Verb, job_id: str, by: str | None) -> Job:
         job = await self._allowed(verb, job_id)
         try:
-            written = await self._act(verb, job, by, self._gateway.cancel)
+            written = await self._act(verb, job, by, self._stopper(verb, job))
         except StateRefused as error:
             # It ended between the look at it and the write.
             job = await self.current(job_id)
@@ -166,6 +173,11 @@ class JobActions:
         if written.type == "CANCELLED":
             self._promises[job_id] = (written.id, datetime.now(UTC))
         return await self.current(job_id)
+
+    def _stopper(self, verb: Verb, job: Job) -> Callable[[str, str], Awaitable[RunState]]:
+        if verb == "abort" and job.stoppable == "cooperative":
+            return self._gateway.abort
+        return functools.partial(self._gateway.cancel, cooperative=job.stoppable == "cooperative")
 
     async def _act(
         self, verb: Verb, job: Job, by: str | None, write: Callable[[str, str], Awaitable[RunState]]
@@ -210,7 +222,8 @@ class JobActions:
                 place = next((place for place, state in enumerate(states) if state.id == state_id), len(states))
                 if [state.type for state in states[place + 1 :]] == ["RUNNING"]:
                     logger.info("job %s began although it was cancelled before; cancelling it again", job.job_id)
-                    await self._gateway.cancel(job.job_id, "It was cancelled before it began")
+                    cooperative = job.stoppable == "cooperative"
+                    await self._gateway.cancel(job.job_id, "It was cancelled before it began", cooperative=cooperative)
                 del self._promises[job.job_id]
             except PrefectUnavailable:
                 self._unkept.add(job.job_id)

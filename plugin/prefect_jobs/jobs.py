@@ -9,6 +9,7 @@ from typing import Any, Literal
 from prefect_jobs.clean_text import clean, clean_value
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import ENDED, Status, job_state
+from prefect_jobs.sidecar.receipt import without_receipt
 
 Stoppable = Literal["cooperative", "prefect"]
 
@@ -43,8 +44,8 @@ class Job:
 
     @property
     def stoppable(self) -> Stoppable:
-        """How it is stopped. Jobs of the kit, too, get Prefect's own cancel until the kit can stop them."""
-        return "prefect"
+        """How it is stopped: one of the kit stops at a checkpoint and can be aborted, others get Prefect's cancel."""
+        return "cooperative" if self.uses_kit else "prefect"
 
     @property
     def ended(self) -> bool:
@@ -58,7 +59,8 @@ _FRAMES = re.compile(
     r"|Execution was interrupted by an unexpected exception:\s*"
     r"|Task run encountered an exception:?\s*)"
 )
-_TIMED_OUT = re.compile(r"exceeded timeout of ([\d.]+)")
+# In the words of Prefect's engine, or of the kit.
+_TIMED_OUT = re.compile(r"(?:exceeded timeout of|timed out after) ([\d.]+)")
 
 
 def error_of(state: str, message: str | None) -> str | None:
@@ -70,7 +72,7 @@ def error_of(state: str, message: str | None) -> str | None:
     if state == "timed_out":
         limit = _TIMED_OUT.search(message or "")
         return f"Job timed out after {float(limit[1]):g} seconds" if limit else "Job timed out"
-    text = _FRAMES.sub("", message or "").strip()
+    text = _FRAMES.sub("", without_receipt(message or "")).strip()
     return text or ("The job's process crashed" if state == "crashed" else "The job failed and left no message")
 
 

@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 API_URL = "PREFECT_API_URL"
+ADAPTER_URL = "PREFECT_JOBS_ADAPTER_URL"
+"""Where running jobs find the jobs API, such as `http://127.0.0.1:8000`: they hear of a stop there first."""
+ADAPTER_KEY = "PREFECT_JOBS_ADAPTER_KEY"
+"""An API key of the role `viewer` for that, where the jobs API asks for keys."""
 ONE_CONNECTION = "prefect_jobs_one_connection"
 """The SQLAlchemy plugin of ``prefect_jobs.one_connection``, by the name of its entry point."""
 

@@ -6,13 +6,14 @@ what triggers a state of its kind.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
 from prefect_jobs.gateway.runs import RunState
 from prefect_jobs.job_states import JobState, Status, job_state
 from prefect_jobs.jobs import error_of
+from prefect_jobs.sidecar.receipt import Receipt, find_receipt
 
 Trigger = Literal["api", "worker", "user", "timeout", "retry", "system"]
 
@@ -60,6 +61,8 @@ class Transition:
     message: str | None
     error: str | None
     by: str | None
+    receipt: Receipt | None = None
+    """How a stop went, where the kit proved it; the message has it in words."""
 
 
 def state_of(state: RunState) -> JobState:
@@ -91,9 +94,11 @@ def transitions_of(states: Sequence[RunState], actions: Sequence[Action], origin
         now = state_of(state)
         previous = None if before is None else state_of(before)
         if now == previous:
+            found[-1] = _with_receipt(found[-1], state)
             continue
         asked = _cause(before, state, by_state)
         error = _shown_error(before, state)
+        receipt = find_receipt(state.message or "")
         found.append(
             Transition(
                 state_id=state.id,
@@ -103,13 +108,21 @@ def transitions_of(states: Sequence[RunState], actions: Sequence[Action], origin
                 at=state.timestamp,
                 trigger=_trigger(before, state, origin),
                 name=state.name,
-                message=None if error is not None and state.type in _TELL_ERRORS else state.message,
+                message=None if error and state.type in _TELL_ERRORS and not receipt else state.message,
                 error=error,
                 by=origin.by if before is None else (asked.by if asked else None),
+                receipt=receipt,
             )
         )
         before = state
     return found
+
+
+def _with_receipt(told: Transition, state: RunState) -> Transition:
+    """A job's end is written before its processes are killed, and again with the proof."""
+    if (receipt := find_receipt(state.message or "")) is None:
+        return told
+    return replace(told, receipt=receipt, message=state.message)
 
 
 def _cause(before: RunState | None, state: RunState, by_state: Mapping[str, Action]) -> Action | None:

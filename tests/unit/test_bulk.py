@@ -100,7 +100,7 @@ def test_executing_does_what_was_previewed_and_says_what_became_of_each_job(clie
     assert outcomes[id_of("waits")] == ("done", None)
     assert outcomes[id_of("loose")] == ("refused", "Job already completed or failed")
     assert client.get(f"/api/jobs/{id_of('waits')}").json()["state"] == "cancelled"
-    assert client.get(f"/api/jobs/{id_of('works')}").json()["state"] == "cancelling"
+    assert client.get(f"/api/jobs/{id_of('works')}").json()["state"] == "stopping"
     assert client.get(f"/api/jobs/{late.id}").json()["status"] == "pending"
 
 

@@ -114,10 +114,10 @@ async def test_an_action_is_judged_by_prefect_and_not_by_an_index_that_lags(stag
 class EndsMeanwhile(FakePrefect):
     """A run ends between the look at it and the write."""
 
-    async def cancel(self, run_id: str, message: str) -> RunState:
+    async def cancel(self, run_id: str, message: str, *, cooperative: bool = False) -> RunState:
         [run] = await self.read_runs([run_id])
         self.put(replace(run, state_type="COMPLETED", state_name="Completed", ended_at=run.created_at))
-        return await super().cancel(run_id, message)
+        return await super().cancel(run_id, message, cooperative=cooperative)
 
 
 async def test_a_job_that_ends_while_it_is_cancelled_stays_completed(

@@ -34,7 +34,7 @@ def _info(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_job_is_a_flow_whose_name_is_the_job_type() -> None:
     assert isinstance(counted, Flow)
-    assert (counted.name, counted.timeout_seconds, counted.retries, counted.log_prints) == ("count", 600, 2, True)
+    assert (counted.name, counted.retries, counted.log_prints) == ("count", 2, True)
 
 
 def test_prefect_sees_the_authors_own_function() -> None:

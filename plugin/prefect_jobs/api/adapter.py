@@ -27,6 +27,7 @@ from prefect_jobs.log_ingest import LogIngest, Retention
 from prefect_jobs.log_tail import LogTails, TailPace
 from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.settings import Settings
+from prefect_jobs.state_waits import StateWaits
 from prefect_jobs.store import BulkStore, FeedLease, HistoryStore, JobIndex, LogStore, SessionStore, open_database
 
 
@@ -48,6 +49,7 @@ class Adapter:
     bulk: BulkRunner
     sockets: OpenSockets
     broadcast: Broadcast
+    waits: StateWaits
 
     async def job(self, job_id: str) -> Job:
         """A job by its id, asked of Prefect when the index has not heard of it yet.
@@ -105,12 +107,14 @@ async def open_adapter(
         types, histories = JobTypes(gateway), Histories(gateway, past)
         actions = JobActions(gateway, index, feed, hub, histories)
         bulk = BulkRunner(index, actions, BulkStore(database))
+        waits = StateWaits(hub, index)
         async with create_task_group() as tasks:
             tasks.start_soon(feed.run)
             tasks.start_soon(ingest.run)
             tasks.start_soon(broadcast.run)
             tasks.start_soon(bulk.run)
             tasks.start_soon(actions.keep_promises)
+            tasks.start_soon(waits.run)
             yield Adapter(
                 settings,
                 gateway,
@@ -126,6 +130,7 @@ async def open_adapter(
                 bulk,
                 OpenSockets(socket_pace),
                 broadcast,
+                waits,
             )
             tasks.cancel_scope.cancel()
 

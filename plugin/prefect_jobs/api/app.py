@@ -25,6 +25,7 @@ from prefect_jobs.api import (
     stopping,
     system_socket,
     timeline,
+    waiting,
 )
 from prefect_jobs.api.access_log import AccessLog
 from prefect_jobs.api.adapter import open_adapter
@@ -101,6 +102,7 @@ def create_app(
         detail,
         history,
         stopping,
+        waiting,
         logs,
         log_socket,
         system_socket,

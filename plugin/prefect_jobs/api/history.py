@@ -1,6 +1,7 @@
 """What happened to a job: its transitions and attempts (contract 6.1)."""
 
-from typing import Any, cast
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -9,10 +10,51 @@ from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.wire import EXAMPLE_ID, ZTime
 from prefect_jobs.attempts import Attempt, AttemptStatus
+from prefect_jobs.gateway import RunStep
 from prefect_jobs.job_states import Status
+from prefect_jobs.sidecar.receipt import Receipt
 from prefect_jobs.transitions import Transition, Trigger
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
+
+
+class KilledProcess(BaseModel):
+    """A process of a job."""
+
+    pid: int = Field(examples=[4711])
+    name: str = Field(examples=["ffmpeg"])
+
+
+class ReceiptEntry(BaseModel):
+    """The proof of a stop. Seconds count from `at`: when it was asked, when a time limit was due, or a process died."""
+
+    cause: Literal["asked", "due", "died"] = Field(examples=["asked"])
+    at: ZTime = Field(examples=["2026-03-04T08:15:00.120345Z"])
+    delivered_after: float = Field(description="Seconds until the job heard of it.", examples=[0.04])
+    how: Literal["stopped", "finished", "failed", "killed", "ended"] = Field(
+        description="`stopped` at a checkpoint, `finished` or `failed` before it could be, `killed`, or `ended`.",
+        examples=["killed"],
+    )
+    after: float = Field(description="Seconds until nothing of the job was left.", examples=[0.36])
+    processes: list[KilledProcess] = Field(description="What was killed, the job's own process first.")
+    more: int = Field(description="Further processes that were killed.", examples=[0])
+    left: list[KilledProcess] = Field(description="Processes of other users, which could not be killed.")
+
+    @classmethod
+    def of(cls, receipt: Receipt) -> "ReceiptEntry":
+        """The wire form of a receipt."""
+        return cls.model_validate(
+            {
+                "cause": receipt.cause,
+                "at": datetime.fromtimestamp(receipt.asked, UTC),
+                "delivered_after": round(receipt.delivered - receipt.asked, 3),
+                "how": receipt.how,
+                "after": round(receipt.ended - receipt.asked, 3),
+                "processes": [{"pid": pid, "name": name} for pid, name in receipt.processes],
+                "more": receipt.more,
+                "left": [{"pid": pid, "name": name} for pid, name in receipt.left],
+            }
+        )
 
 
 class TransitionEntry(BaseModel):
@@ -22,8 +64,8 @@ class TransitionEntry(BaseModel):
     to: Status = Field(examples=["running"])
     at: ZTime = Field(examples=["2026-03-04T08:15:00.431002Z"])
     triggered_by: Trigger = Field(examples=["worker"])
-    details: dict[str, str] = Field(
-        description="`state` (the finer word), `name` (Prefect's), and where known `message`, `error` and `by`.",
+    details: dict[str, str | ReceiptEntry] = Field(
+        description="`state` (the finer word), `name` (Prefect's); where known `message`, `error`, `by` and `receipt`.",
         examples=[{"state": "running", "name": "Running"}],
     )
 
@@ -36,6 +78,7 @@ class TransitionEntry(BaseModel):
             "message": transition.message,
             "error": transition.error,
             "by": transition.by,
+            "receipt": ReceiptEntry.of(transition.receipt) if transition.receipt else None,
         }
         return cls.model_validate(
             {
@@ -43,7 +86,7 @@ class TransitionEntry(BaseModel):
                 "to": transition.to,
                 "at": transition.at,
                 "triggered_by": transition.trigger,
-                "details": {name: text for name, text in details.items() if text},
+                "details": {name: value for name, value in details.items() if value},
             }
         )
 
@@ -75,6 +118,29 @@ class AttemptEntry(BaseModel):
         )
 
 
+class StepEntry(BaseModel):
+    """Something that a job did, or does."""
+
+    attempt_number: int = Field(ge=1, examples=[1])
+    name: str = Field(examples=["Writing the archive"])
+    started_at: ZTime = Field(examples=["2026-03-04T08:15:01.200000Z"])
+    ended_at: ZTime | None = Field(examples=["2026-03-04T08:15:07.900000Z"])
+    outcome: str | None = Field(description="`done`, `failed`, `stopped`; null while it lasts.", examples=["done"])
+    duration_seconds: float | None = Field(ge=0, description="Null while it lasts.", examples=[6.7])
+
+    @classmethod
+    def of(cls, step: RunStep) -> "StepEntry":
+        """The wire form of a step."""
+        return cls(
+            attempt_number=step.attempt,
+            name=step.name,
+            started_at=step.started_at,
+            ended_at=step.ended_at,
+            outcome=step.outcome,
+            duration_seconds=step.duration_seconds,
+        )
+
+
 def _object(value: object) -> dict[str, Any] | None:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
@@ -90,6 +156,7 @@ class JobHistory(BaseModel):
     completed_at: ZTime | None = Field(examples=["2026-03-04T08:15:52.000000Z"])
     transitions: list[TransitionEntry]
     attempts: list[AttemptEntry]
+    steps: list[StepEntry] = Field(description="Of all attempts, where the job tells its steps; up to 100 of each.")
     complete: bool = Field(
         description="False when Prefect is away and the job has moved on since its history was read.", examples=[True]
     )
@@ -109,5 +176,6 @@ async def get_history(adapter: TheAdapter, job_id: str) -> JobHistory:
         completed_at=job.completed_at,
         transitions=[TransitionEntry.of(transition) for transition in past.transitions],
         attempts=[AttemptEntry.of(attempt) for attempt in past.attempts],
+        steps=[StepEntry.of(step) for step in past.steps],
         complete=past.complete,
     )

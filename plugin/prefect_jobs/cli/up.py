@@ -1,6 +1,7 @@
 """`prefect-jobs up`: `prefect server start`, `prefect-jobs serve` and `prefect-jobs work` as one command."""
 
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -85,7 +86,7 @@ def up(
 
 
 def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) -> "list[list[ChildSpec]]":
-    from prefect_jobs.prefect_environment import API_URL, embedded_server
+    from prefect_jobs.prefect_environment import ADAPTER_KEY, ADAPTER_URL, API_URL, embedded_server
     from prefect_jobs.supervisor import AnswersHttp, ChildSpec, SaysReady
 
     data = settings.data_path
@@ -100,19 +101,27 @@ def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) ->
         stages.append([ChildSpec("prefect", (sys.executable, *server), ready, environment, stop_seconds=3)])
     # A line for each request would bury what a person in front of the terminal wants to read.
     quiet = {"PREFECT_JOBS_ACCESS_LOG": os.environ.get("PREFECT_JOBS_ACCESS_LOG", "false")}
-    # Jobs inherit the worker's environment, and a job has no business with the keys of the API.
-    keyless = {"PREFECT_JOBS_API_KEYS": ""}
+    # Jobs inherit the worker's environment, and a job has no business with the keys of the API. Their sidecars hear of
+    # a stop with a key of their own, which may only read.
+    serving: dict[str, str] = {}
+    working = {"PREFECT_JOBS_API_KEYS": "", ADAPTER_URL: os.environ.get(ADAPTER_URL, settings.address)}
+    if settings.every_api_key():
+        key = secrets.token_urlsafe(32)
+        given = os.environ.get("PREFECT_JOBS_API_KEYS", "")
+        serving = {"PREFECT_JOBS_API_KEYS": f"{given} prefect-jobs-sidecars:viewer:{key}".strip()}
+        working[ADAPTER_KEY] = key
     on_stop = settings.on_stop or "stop"  # who presses Ctrl-C on everything does not want to wait
-    stop_seconds = None if on_stop == "finish" else WORKER_STOPS_WITHIN
     stages.append(
         [
-            ChildSpec("serve", (*OWN, "serve"), AnswersHttp(f"{settings.address}/readyz"), environment | quiet),
+            ChildSpec(
+                "serve", (*OWN, "serve"), AnswersHttp(f"{settings.address}/readyz"), environment | quiet | serving
+            ),
             ChildSpec(
                 "work",
                 (*OWN, "work", "--on-stop", on_stop),
                 SaysReady(),
-                environment | keyless,
-                stop_seconds=stop_seconds,
+                environment | working,
+                stop_seconds=None if on_stop == "finish" else WORKER_STOPS_WITHIN,
             ),
         ]
     )

@@ -2,7 +2,7 @@
 
 from prefect_jobs.gateway.flows import DeployedFlow, Deployment
 from prefect_jobs.gateway.paging import START, Bookmark, RunPage
-from prefect_jobs.gateway.runs import LogLine, Progress, Run, RunEvent, RunState
+from prefect_jobs.gateway.runs import LogLine, Progress, Run, RunEvent, RunState, RunStep
 from prefect_jobs.gateway.seam import (
     PAGE,
     Gateway,
@@ -35,6 +35,7 @@ __all__ = [
     "RunGone",
     "RunPage",
     "RunState",
+    "RunStep",
     "StartRefused",
     "StateRefused",
 ]

@@ -275,7 +275,7 @@ class FakePrefect:
         self._asked()
         return in_order(self._states.get(run_id, ()))
 
-    async def cancel(self, run_id: str, message: str) -> RunState:
+    async def cancel(self, run_id: str, message: str, *, cooperative: bool = False) -> RunState:
         """See ``Gateway``."""
         run = self._held(run_id)
         if run.state_type in TERMINAL_TYPES:
@@ -283,7 +283,16 @@ class FakePrefect:
         if run.state_type in ("SCHEDULED", "PENDING"):
             self._move(run, "CANCELLED", "Cancelled", message, ended_at=_now())
         elif run.state_type != "CANCELLING":
-            self._move(run, "CANCELLING", "Cancelling", message)
+            self._move(run, "CANCELLING", "Stopping" if cooperative else "Cancelling", message)
+        return self._states[run_id][-1]
+
+    async def abort(self, run_id: str, message: str) -> RunState:
+        """See ``Gateway``."""
+        run = self._held(run_id)
+        if run.state_type not in ("RUNNING", "PAUSED", "CANCELLING"):
+            raise StateRefused(f"it is in Prefect's state {run.state_name}")
+        if run.state_name != "Aborting":
+            self._move(run, "CANCELLING", "Aborting", message)
         return self._states[run_id][-1]
 
     async def retry(self, run_id: str, message: str) -> RunState:

@@ -292,10 +292,15 @@ class PrefectGateway:
         """See ``Gateway``."""
         return await self._transitions.states(run_id) if _is_uuid(run_id) else []
 
-    async def cancel(self, run_id: str, message: str) -> RunState:
+    async def cancel(self, run_id: str, message: str, *, cooperative: bool = False) -> RunState:
         """See ``Gateway``."""
         _require_uuid(run_id)
-        return await self._transitions.cancel(run_id, message)
+        return await self._transitions.cancel(run_id, message, cooperative=cooperative)
+
+    async def abort(self, run_id: str, message: str) -> RunState:
+        """See ``Gateway``."""
+        _require_uuid(run_id)
+        return await self._transitions.abort(run_id, message)
 
     async def retry(self, run_id: str, message: str) -> RunState:
         """See ``Gateway``."""

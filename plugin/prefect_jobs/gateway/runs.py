@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from prefect_jobs.clean_text import clean
-from prefect_jobs.report_names import CREATED_LABEL, KIT_LABEL, PROGRESS_LABEL, RESULT_LABEL, TITLE_LABEL
+from prefect_jobs.report_names import CREATED_LABEL, KIT_LABEL, PROGRESS_LABEL, RESULT_LABEL, STEPS_LABEL, TITLE_LABEL
 
 WORKER_LABEL = "prefect.worker.name"
 """Prefect's own label of the run: the worker that took it last."""
@@ -45,6 +45,39 @@ class Progress:
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep:
+    """Something that an attempt of a run does or did, as the kit told it. ``outcome`` is None while it lasts."""
+
+    attempt: int
+    name: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    outcome: str | None = None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """From start to end; None while it lasts."""
+        return None if self.ended_at is None else max(0.0, (self.ended_at - self.started_at).total_seconds())
+
+    @classmethod
+    def parse(cls, told: object) -> "list[RunStep]":
+        """Read the steps of one attempt; anything that is not one is left out."""
+        payload = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+        attempt, items = payload.get("attempt"), payload.get("steps")
+        if not isinstance(attempt, int) or not isinstance(items, list):
+            return []
+        steps: list[RunStep] = []
+        for item in cast("list[Any]", items):
+            try:
+                ended = None if item["ended_at"] is None else parse_time(item["ended_at"])
+                outcome = None if item["outcome"] is None else clean(str(item["outcome"]))
+                steps.append(cls(attempt, clean(str(item["name"])), parse_time(item["started_at"]), ended, outcome))
+            except (KeyError, TypeError, ValueError):
+                continue
+        return steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +115,8 @@ class Run:
     created_by: str | None = None
     """The name that the jobs API was asked by, where it made this run."""
     scheduled_by_prefect: bool = False
+    steps: tuple[RunStep, ...] = ()
+    """What its attempts did, in order."""
     read_order: int = field(default=0, compare=False)
     """When the read that saw this began, on the process's monotonic clock in ns: a later read overrules an earlier."""
 
@@ -148,6 +183,12 @@ def _label(labels: Mapping[str, Any], name: str) -> object:
         return None
 
 
+def _steps(labels: Mapping[str, Any]) -> tuple[RunStep, ...]:
+    names = [name for name in labels if name.startswith(f"{STEPS_LABEL}.")]
+    found = [step for name in names for step in RunStep.parse(_label(labels, name))]
+    return tuple(sorted(found, key=lambda step: (step.attempt, step.started_at)))
+
+
 def run_from_json(
     data: Mapping[str, Any], *, flow_name: str, read_order: int, attempt_started_at: datetime | None = None
 ) -> Run:
@@ -192,6 +233,7 @@ def run_from_json(
         created_through_api=CREATED_LABEL in labels,
         created_by=_text(labels.get(CREATED_LABEL)),
         scheduled_by_prefect=bool(data.get("auto_scheduled")),
+        steps=_steps(labels),
         read_order=read_order,
     )
 

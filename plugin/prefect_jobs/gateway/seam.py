@@ -155,8 +155,13 @@ class Gateway(Protocol):
         """Every state that a run was in, oldest first; none for a run that is not there."""
         ...
 
-    async def cancel(self, run_id: str, message: str) -> RunState:
-        """Stop a run. One that no process works on is cancelled at once; a running one gets Prefect's own cancel.
+    async def cancel(self, run_id: str, message: str, *, cooperative: bool = False) -> RunState:
+        """Stop a run. One that no process works on is cancelled at once.
+
+        Args:
+            run_id: the run.
+            message: what the state says.
+            cooperative: a running one is asked to stop at its next checkpoint; otherwise it gets Prefect's own cancel.
 
         Returns:
             The state that says so: the one written, or that of an earlier call.
@@ -164,6 +169,13 @@ class Gateway(Protocol):
         Raises:
             StateRefused: it has ended.
             RunGone: it is not there.
+        """
+        ...
+
+    async def abort(self, run_id: str, message: str) -> RunState:
+        """Have a running run of the kit killed with all its processes, also one that is being cancelled.
+
+        Returns and raises as ``cancel``; ``StateRefused`` also says that it has not begun.
         """
         ...
 

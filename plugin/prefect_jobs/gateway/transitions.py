@@ -1,8 +1,9 @@
 """Moving runs from state to state, where Prefect has no "only if it is still so".
 
 A state is proposed for a run that may have moved on since it was read. So each write here is looked at afterwards: what
-came in between decides whether it stands. The names ``Stopping`` and ``Aborting`` are not written here: a running job
-gets Prefect's own cancel, which its worker carries out.
+came in between decides whether it stands. A running job of the kit is only asked to stop, under the names ``Stopping``
+and ``Aborting``, which nobody but its sidecar acts on; what became of it the sidecar writes. Any other run gets
+Prefect's own cancel, which its worker carries out.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from prefect_jobs.gateway.asking import Ask
 from prefect_jobs.gateway.runs import TERMINAL_TYPES, RunState, parse_time, state_from_json
 from prefect_jobs.gateway.seam import NothingRunsIt, RunGone, StateRefused
 
+CANCELLING, STOPPING, ABORTING = "Cancelling", "Stopping", "Aborting"
 IN_PROCESS = "in_process"
 """Prefect's word for a run that waits for its next attempt inside its own, living process."""
 
@@ -36,23 +38,56 @@ class RunTransitions:
         items = cast("list[dict[str, Any]]", await self._ask("GET", "/flow_run_states/", params=asked))
         return sorted(items, key=lambda item: (parse_time(item["timestamp"]), str(item["id"])))
 
-    async def cancel(self, run_id: str, message: str) -> RunState:
+    async def cancel(self, run_id: str, message: str, *, cooperative: bool = False) -> RunState:
         """See ``Gateway``."""
         run = await self._run(run_id)
         state: Mapping[str, Any] = run.get("state") or {}
+        name = STOPPING if cooperative else CANCELLING
         match state.get("type"):
             case str(ended) if ended in TERMINAL_TYPES:
                 raise StateRefused(f"it is in Prefect's terminal state {state['name']}")
             case "CANCELLING":
                 return state_from_json(state)
             case "PENDING":
-                return await self._cancel_unstarted(run_id, message)
+                return await self._cancel_unstarted(run_id, name, message)
             case "SCHEDULED" if not _lives(run):
-                return await self._cancel_unstarted(run_id, message)
+                return await self._cancel_unstarted(run_id, name, message)
+            case "SCHEDULED":  # between two attempts nothing of the kit is at work
+                return await self._propose(run_id, "CANCELLING", CANCELLING, message)
             case _:
-                return await self._propose(run_id, "CANCELLING", "Cancelling", message)
+                return await self._propose(run_id, "CANCELLING", name, message)
 
-    async def _cancel_unstarted(self, run_id: str, message: str) -> RunState:
+    async def abort(self, run_id: str, message: str) -> RunState:
+        """See ``Gateway``."""
+        state: Mapping[str, Any] = (await self._run(run_id)).get("state") or {}
+        match state.get("type"), state.get("name"):
+            case "CANCELLING", "Aborting":
+                return state_from_json(state)
+            case "CANCELLING", _:
+                return await self._escalate(run_id, state, message)
+            case (("RUNNING" | "PAUSED"), _):
+                return await self._propose(run_id, "CANCELLING", ABORTING, message)
+            case _, name:
+                raise StateRefused(f"it is in Prefect's state {name}")
+
+    async def _escalate(self, run_id: str, seen: Mapping[str, Any], message: str) -> RunState:
+        """Abort what is being cancelled. Prefect takes that by force only, which would raise an ended run too."""
+        written = await self._propose(run_id, "CANCELLING", ABORTING, message, force=True)
+        states = await self._raw_states(run_id)
+        places = {str(state["id"]): place for place, state in enumerate(states)}
+        since = states[places.get(str(seen["id"]), -1) + 1 :]
+        ends = [state for state in since if state["type"] in TERMINAL_TYPES]
+        if ends and str(states[-1]["id"]) == written.id:
+            await self._put_back(run_id, ends[-1])
+        return written
+
+    async def _put_back(self, run_id: str, end: Mapping[str, Any]) -> None:
+        """Give a run the end back that a write of ours took from it. Always raises ``StateRefused``."""
+        kept = {name: end.get(name) for name in ("type", "name", "message", "data", "state_details")}
+        await self._set_state(run_id, kept, force=True)
+        raise StateRefused(f"it is in Prefect's terminal state {end['name']}")
+
+    async def _cancel_unstarted(self, run_id: str, name: str, message: str) -> RunState:
         """Cancel a run without a process. One that got its process meanwhile is stopped, one that ended stays ended."""
         written = await self._propose(run_id, "CANCELLED", "Cancelled", message)
         states = await self._raw_states(run_id)
@@ -61,12 +96,10 @@ class RunTransitions:
             return written
         before = states[place - 1]
         if before["type"] in TERMINAL_TYPES:
-            kept = {name: before.get(name) for name in ("type", "name", "message", "data", "state_details")}
-            await self._set_state(run_id, kept, force=True)
-            raise StateRefused(f"it is in Prefect's terminal state {before['name']}")
+            await self._put_back(run_id, before)
         if before["type"] in ("RUNNING", "PAUSED"):
             # A process would work on under a state that says it does not. Without force a terminal state is final.
-            return await self._propose(run_id, "CANCELLING", "Cancelling", message, force=True)
+            return await self._propose(run_id, "CANCELLING", name, message, force=True)
         return written
 
     async def retry(self, run_id: str, message: str) -> RunState:

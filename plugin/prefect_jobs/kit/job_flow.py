@@ -7,6 +7,7 @@ flow; only then the body is wrapped.
 import asyncio
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
@@ -31,8 +32,9 @@ def job(
     """Make a job type of a function, sync or async: `@job("thumbnails", title="Thumbnails", timeout=600)`.
 
     `name` is the job type and the flow's name. `title` is what people read, `description` what it does (by default the
-    docstring). `timeout` in seconds fails a run that takes longer; `retries` runs a failed one again. Every other
-    option of Prefect's `@flow` is passed on. What the function returns is the job's result, kept up to 64 KiB as JSON.
+    docstring). A run that takes longer than `timeout` seconds is ended and its processes killed; `retries` runs a
+    failed one again. Every other option of Prefect's `@flow` is passed on. What the function returns is the job's
+    result, kept up to 64 KiB as JSON.
 
     Raises `TypeError` for a generator function: a job returns its result.
     """
@@ -40,17 +42,19 @@ def job(
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
             raise TypeError(f"@job cannot make a job type of the generator function {function.__qualname__}()")
-        options: dict[str, Any] = {"description": description, "timeout_seconds": timeout, "retries": retries}
+        options: dict[str, Any] = {"description": description, "retries": retries}
+        if sys.platform != "linux":  # there is no sidecar to hold the limit, whatever the body does
+            options["timeout_seconds"] = timeout
         made: Flow[P, R] = flow(name=name, **(options | flow_options))(function)
-        made.fn = _wrapped(function, name, title)
+        made.fn = _wrapped(function, functools.partial(Attempt, name, title, timeout, function))
         return made
 
     return decorate
 
 
-def _wrapped(function: Callable[..., Any], name: str, title: str | None) -> Callable[..., Any]:
+def _wrapped(function: Callable[..., Any], attempt: Callable[[], Attempt]) -> Callable[..., Any]:
     """The function with everything a job does around it, and otherwise as Prefect would see the function itself."""
-    run = functools.partial(_run_async if inspect.iscoroutinefunction(function) else _run, function, name, title)
+    run = functools.partial(_run_async if inspect.iscoroutinefunction(function) else _run, function, attempt)
 
     def body(*args: Any, **kwargs: Any) -> Any:
         return run(args, kwargs)
@@ -65,26 +69,33 @@ def _wrapped(function: Callable[..., Any], name: str, title: str | None) -> Call
 
 
 def _run(
-    function: Callable[..., Any], name: str, title: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    function: Callable[..., Any], new_attempt: Callable[[], Attempt], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    with Attempt(name, title, function) as attempt:
+    with new_attempt() as attempt:
+        if (ending := attempt.refused()) is not None:
+            return ending
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            attempt.failed(error)
-            raise
+            if (ending := attempt.failed(error)) is None:
+                raise
+            return ending
         attempt.succeeded(result)
         return result
 
 
 async def _run_async(
-    function: Callable[..., Any], name: str, title: str | None, args: tuple[Any, ...], kwargs: dict[str, Any]
+    function: Callable[..., Any], new_attempt: Callable[[], Attempt], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
-    with Attempt(name, title, function) as attempt:
+    with new_attempt() as attempt:
+        # What waits for a server does so in threads: the event loop must not.
+        if (ending := await asyncio.to_thread(attempt.refused)) is not None:
+            return ending
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            await asyncio.to_thread(attempt.failed, error)  # waits for the server, the event loop must not
-            raise
+            if (ending := await asyncio.to_thread(attempt.failed, error)) is None:
+                raise
+            return ending
         await asyncio.to_thread(attempt.succeeded, result)
         return result

@@ -6,6 +6,7 @@ memory that the job shares with whoever watches the job for it.
 
 from collections.abc import Sequence
 from contextvars import ContextVar
+from mmap import mmap
 
 
 class JobStopped(BaseException):
@@ -16,22 +17,18 @@ class JobStopped(BaseException):
 
 
 class StopFlag:
-    """The byte of one running job; anything but 0 asks it to stop."""
+    """The byte of one running job; anything but 0 asks it to stop, and all jobs that it calls."""
 
-    __slots__ = ("_memory",)
+    __slots__ = ("_caller", "_memory")
 
-    def __init__(self, memory: Sequence[int]) -> None:
+    def __init__(self, memory: Sequence[int] | mmap, caller: "StopFlag | None" = None) -> None:
         self._memory = memory
+        self._caller = caller
 
     @property
     def raised(self) -> bool:
         """Whether somebody asked."""
-        return self._memory[0] != 0
-
-    def check(self) -> None:
-        """Raise `JobStopped` when somebody asked."""
-        if self._memory[0]:
-            raise JobStopped
+        return self._memory[0] != 0 or (self._caller is not None and self._caller.raised)
 
 
 current_stop_flag: ContextVar[StopFlag | None] = ContextVar("prefect_jobs_stop_flag", default=None)
@@ -49,5 +46,5 @@ def checkpoint() -> None:
         JobStopped: the job was asked to stop. Let it pass; what must be put right belongs into `finally`.
     """
     flag = current_stop_flag.get()
-    if flag is not None:
-        flag.check()
+    if flag is not None and flag.raised:
+        raise JobStopped

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, delete, insert, select, update
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, String, Table, Text, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from prefect_jobs.gateway.runs import RunState
+from prefect_jobs.gateway.runs import RunState, RunStep
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.tables import Moment, metadata
 from prefect_jobs.transitions import Action, Origin
@@ -48,6 +48,8 @@ histories = Table(
     Column("through_api", Boolean, nullable=False),
     Column("created_by", Text),
     Column("by_schedule", Boolean, nullable=False),
+    # Of all attempts: a list of `[attempt, name, started, ended, outcome]`.
+    Column("steps", JSON, nullable=False),
 )
 
 # The traceback of the failure that this state is; None where the log holds none.
@@ -82,6 +84,7 @@ class Circumstances:
     queue_priority: int | None = None
     retries: int = 0
     origin: Origin = field(default_factory=Origin)
+    steps: tuple[RunStep, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,7 @@ class StoredHistory:
     states: tuple[RunState, ...]
     workers: Mapping[str, str | None]
     circumstances: Circumstances
+    read_at: datetime | None = None
 
 
 class HistoryStore:
@@ -110,8 +114,8 @@ class HistoryStore:
             found = (await connection.execute(of_job.order_by(transitions.c.at, transitions.c.state_id))).all()
         states = tuple(RunState(r.state_id, r.type, r.name, r.at, r.message, r.scheduled_for) for r in found)
         origin = Origin(row.through_api, row.created_by, row.by_schedule)
-        about = Circumstances(row.worker, row.queue_name, row.queue_priority, row.retries, origin)
-        return StoredHistory(row.state_id, states, {r.state_id: r.worker for r in found}, about)
+        about = Circumstances(row.worker, row.queue_name, row.queue_priority, row.retries, origin, _read(row.steps))
+        return StoredHistory(row.state_id, states, {r.state_id: r.worker for r in found}, about, row.read_at)
 
     async def write(self, job_id: str, states: Sequence[RunState], about: Circumstances, *, now: datetime) -> None:
         """Store the states that are not stored yet, and what is known of the run now."""
@@ -135,6 +139,10 @@ class HistoryStore:
                     through_api=about.origin.through_api,
                     created_by=about.origin.by,
                     by_schedule=about.origin.by_schedule,
+                    steps=[
+                        [step.attempt, step.name, step.started_at.isoformat(), _text(step.ended_at), step.outcome]
+                        for step in about.steps
+                    ],
                 )
             )
 
@@ -185,6 +193,17 @@ class HistoryStore:
         async with self._database.writing() as connection:
             for table in (transitions, histories, tracebacks, actions):
                 await connection.execute(delete(table).where(table.c.job_id.in_(job_ids)))
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _read(steps: list[Any]) -> tuple[RunStep, ...]:
+    return tuple(
+        RunStep(attempt, name, datetime.fromisoformat(started), datetime.fromisoformat(ended) if ended else None, how)
+        for attempt, name, started, ended, how in steps
+    )
 
 
 def _row(job_id: str, state: RunState) -> dict[str, Any]:

@@ -177,6 +177,7 @@ def _make_histories() -> None:
         sa.Column("through_api", sa.Boolean, nullable=False),
         sa.Column("created_by", sa.Text),
         sa.Column("by_schedule", sa.Boolean, nullable=False),
+        sa.Column("steps", sa.JSON, nullable=False),
     )
     op.create_table(
         "tracebacks",

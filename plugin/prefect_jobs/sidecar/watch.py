@@ -1,0 +1,403 @@
+"""The watch over one attempt of a job: the protocol by which it is stopped, and what is made of every end.
+
+The order of things is the protocol. Before anything is killed, its processes are frozen, the run is read again, and
+the end is written; when somebody was faster or the server gives no clear answer, the processes go on and nothing is
+killed. A state is only ever written for the attempt that is watched.
+"""
+
+import os
+import select
+import time
+
+from prefect_jobs.sidecar.adapter_line import AdapterLine
+from prefect_jobs.sidecar.http_call import HttpApi, Refused, Unclear
+from prefect_jobs.sidecar.orders import RAISED, RETURNED, RUNNING, STOPPED, Orders, read_phase
+from prefect_jobs.sidecar.page import NOT_OURS, STOP, Page, StopRequest
+from prefect_jobs.sidecar.receipt import Receipt, epoch, with_receipt, without_receipt
+from prefect_jobs.sidecar.run_api import TERMINAL, Overtaken, RunApi, State
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from prefect_jobs.sidecar.process_tree import ProcessTree
+    from prefect_jobs.sidecar.receipt import Process
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at Prefect when nobody wakes us."""
+LOOK_ANYWAY = 20.0
+"""The same when the adapter will: it may be wrong."""
+LOOK_AFTER_END = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+"""Seconds between the looks after the body's end; the last is repeated."""
+LOOK_WHILE_WAITING = 5.0
+"""The same while the job waits in its process for its next attempt."""
+REMEMBER_EVERY = 5.0
+"""Seconds between two looks at the job's processes."""
+LONGEST_PAUSE = 5.0
+"""Seconds between two tries while Prefect gives no clear answer."""
+RENEW_EVERY = 120.0
+"""Seconds after which the server is told again that the job is being stopped; shorter where its patience is."""
+ENGINE_WRITES_WITHIN = 3.0
+"""Seconds in which Prefect's engine writes the state that a stopped body returned."""
+RUNNER_REPORTS_WITHIN = 2.0
+"""Seconds in which whoever started a process that died may say so first, with its hooks."""
+REPORT_WITHIN = 120.0
+"""Seconds after the job's death in which its end is written, if the server is away so long."""
+LINGER = 10.0
+"""Seconds after the end of a stopped job in which its process is expected to end too."""
+
+AT_WORK = ("running", "retrying", "paused")
+"""The adapter's words for a job that nobody wants to stop."""
+CRASHED = "The job's process died"
+FINISHED_FIRST = "It had finished before it could be stopped"
+
+
+class Watch:
+    """Watches one attempt until nothing is left to be done.
+
+    Without a tree of processes it can ask a job to stop, and put its state right, but kill nothing.
+    """
+
+    def __init__(
+        self, orders: Orders, page: Page, run: RunApi, line: AdapterLine, *, reports: int, tree: "ProcessTree | None"
+    ) -> None:
+        self._orders = orders
+        self._page = page
+        self._run = run
+        self._line = line
+        self._reports = reports
+        self._tree = tree
+        self._phase = RUNNING
+        self._error: str | None = None
+        self._phase_since = 0.0
+        self._heard = b""
+        self._listening = True
+        self._known = "running"
+        self._next_look = 0.0
+        self._looks_after_end = 0
+        self._failures = 0
+        self._renew_at: float | None = None
+        self._remember_at = 0.0
+        self._awaits_retry = False
+        self._over = False
+        self._hurry = False
+
+    @classmethod
+    def of(cls, orders: Orders, page: Page, *, reports: int, tree: "ProcessTree | None") -> "Watch":
+        """The watch that these orders ask for; `reports` is where the job tells how its body ended."""
+        api = HttpApi(orders.api_url, orders.api_headers, trust=orders.trust)
+        adapter = HttpApi(orders.adapter_url, orders.adapter_headers) if orders.adapter_url else None
+        run = RunApi(api, orders.run_id, orders.attempt)
+        return cls(orders, page, run, AdapterLine(adapter, orders.run_id), reports=reports, tree=tree)
+
+    # -- what comes in ------------------------------------------------------------------------------------------------
+
+    def hear(self, told: bytes) -> None:
+        """Take in what the job told."""
+        *lines, self._heard = (self._heard + told).split(b"\n")
+        for line in lines:
+            self._phase, self._error = read_phase(line)
+            self._phase_since = self._next_look = time.monotonic()
+            self._line.close()
+
+    def hurry(self) -> None:
+        """Wait for nobody any more: this process was asked to end."""
+        self._hurry = True
+
+    def run(self) -> bool:
+        """Watch until the attempt is over; whether it is."""
+        while not self._over:
+            if self._wait():
+                self._after_death()
+                break
+            now = time.monotonic()
+            if self._tree is not None and now >= self._remember_at and self._phase == RUNNING:
+                self._tree.remember()
+                self._remember_at = now + REMEMBER_EVERY
+            deadline = self._orders.deadline
+            if self._tree is not None and deadline is not None and now >= deadline and self._phase == RUNNING:
+                self._try(self._time_out)
+            elif now >= self._next_look:
+                self._try(self.look)
+        self._line.close()
+        return self._over
+
+    def _wait(self) -> bool:
+        """Wait until something happens; whether the job is dead."""
+        poll = select.poll()
+        if self._listening:
+            poll.register(self._reports, select.POLLIN)
+        if self._tree is not None:
+            poll.register(self._orders.pidfd, select.POLLIN)
+        if self._phase == RUNNING:
+            self._line.ask(self._known)
+            if self._line.open:
+                poll.register(self._line.fileno(), select.POLLIN)
+            else:
+                self._next_look = min(self._next_look, time.monotonic() + LOOK_EVERY)
+        ready = {descriptor for descriptor, _ in poll.poll(max(0.0, self._wake_at() - time.monotonic()) * 1000)}
+        if self._listening and self._reports in ready:
+            self._listen()
+        if self._line.open and self._line.fileno() in ready:
+            state = self._line.answer()
+            if state in AT_WORK:
+                self._known = state
+            elif state is not None and state != self._known:
+                self._next_look = 0.0
+        return self._tree is not None and self._orders.pidfd in ready
+
+    def _wake_at(self) -> float:
+        moments = [self._next_look]
+        if self._phase == RUNNING and self._tree is not None:
+            moments.append(self._remember_at)
+            if self._orders.deadline is not None and not self._failures:
+                moments.append(self._orders.deadline)
+        return min(moments)
+
+    def _listen(self) -> None:
+        """Hear everything that the job has told so far."""
+        while self._listening and select.select([self._reports], [], [], 0)[0]:
+            told = os.read(self._reports, 65536)
+            if told:
+                self.hear(told)
+            else:  # the job closed its end
+                self._listening = False
+                self._over = self._over or self._tree is None
+
+    def _try(self, action: "Callable[[], None]") -> None:
+        """Do what needs the server; while it gives no clear answer, try again with growing pauses."""
+        try:
+            action()
+            self._failures = 0
+        except Overtaken:
+            self._next_look = time.monotonic() + LOOK_AFTER_END[0]
+        except (Unclear, Refused):
+            self._failures += 1
+            self._next_look = time.monotonic() + min(LONGEST_PAUSE, 0.25 * 2 ** min(self._failures, 8))
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Look once at the run, and do what its state asks for. Raises `Unclear`, `Refused` and `Overtaken`."""
+        state = self._run.read()
+        self._schedule_next_look()
+        if state is None:  # the run was deleted: there is nothing left to be right about
+            self._over = True
+        elif state.run_count != self._run.attempt and not self._was_resumed(state):
+            self._let_go()
+        elif state.terminal:
+            self._saw_an_end(state)
+        elif state.type == "CANCELLING":
+            self._saw_a_wish(state)
+        elif state.type == "SCHEDULED" and self._phase == RAISED:
+            self._awaits_retry = True
+        elif state.type in ("SCHEDULED", "PENDING") and self._phase == RUNNING:
+            self._let_go()
+
+    def _schedule_next_look(self) -> None:
+        if self._phase == RUNNING:
+            pause = LOOK_ANYWAY if self._line.open else LOOK_EVERY
+        elif self._awaits_retry:
+            pause = LOOK_WHILE_WAITING
+        else:
+            pause = LOOK_AFTER_END[min(self._looks_after_end, len(LOOK_AFTER_END) - 1)]
+            self._looks_after_end += 1
+        self._next_look = time.monotonic() + pause
+
+    def _was_resumed(self, state: State) -> bool:
+        """Whether a higher count is still this attempt: one that was paused and goes on is counted again."""
+        history = self._run.history()
+        ids = [past.id for past in history]
+        since = history[ids.index(self._orders.state_id) + 1 :] if self._orders.state_id in ids else history
+        if any(past.type in ("SCHEDULED", "PENDING") or past.type in TERMINAL for past in since):
+            return False
+        self._run.attempt = state.run_count
+        return True
+
+    def _let_go(self) -> None:
+        """The run is somebody else's: another attempt of it begins or has begun."""
+        if self._phase == RUNNING:
+            now = time.time()
+            self._page.raise_flag(StopRequest("Another attempt of this job began", now, now), NOT_OURS)
+        self._page.settle()
+        self._over = True
+
+    def _saw_an_end(self, state: State) -> None:
+        if self._phase == RUNNING:
+            # Somebody ended the run although its body goes on. It stops, and only a cancellation gets its receipt.
+            self._ask_to_stop(state, STOP if state.type == "CANCELLED" else NOT_OURS)
+            return
+        self._page.settle()
+        if self._phase == STOPPED and self._tree is not None and time.monotonic() < self._phase_since + LINGER:
+            self._next_look = self._phase_since + LINGER  # its death comes first
+            return
+        self._over = True
+
+    def _saw_a_wish(self, state: State) -> None:
+        self._known = {"Stopping": "stopping", "Aborting": "aborting"}.get(state.name, "cancelling")
+        if self._phase != RUNNING:
+            self._settle(state)
+            return
+        self._renew(state)
+        if state.name == "Aborting" and self._tree is not None:
+            self._kill(state, _wish(state, time.time()), cause="asked")
+        else:
+            self._ask_to_stop(state, STOP)
+
+    def _ask_to_stop(self, state: State, flag: int) -> None:
+        if not self._page.flag:
+            self._page.raise_flag(_wish(state, time.time()), flag)
+
+    def _renew(self, state: State) -> None:
+        """Say again that the job is being stopped: the server loses patience with a run that says so for long."""
+        if state.name not in ("Stopping", "Aborting"):
+            return  # it is Prefect's own, which acts each time that it is said
+        if self._renew_at is None:
+            patience = min(RENEW_EVERY, 0.4 * self._run.cancelling_timeout())
+            self._renew_at = time.monotonic() + max(0.0, patience - max(0.0, time.time() - epoch(state.timestamp)))
+        if time.monotonic() < self._renew_at:
+            self._next_look = min(self._next_look, self._renew_at)
+            return
+        self._renew_at = None
+        self._run.write(state, state.type, state.name, state.message, force=True)
+        raise Overtaken  # by ourselves: look again, at the new state
+
+    # -- ending -------------------------------------------------------------------------------------------------------
+
+    def _time_out(self) -> None:
+        state = self._run.read()
+        if state is None or state.terminal or state.run_count != self._run.attempt:
+            self._orders.deadline = None  # what else there is to say about it, the next look says
+            return
+        limit, deadline = self._orders.limit or 0.0, self._orders.deadline or 0.0
+        now = time.time()
+        due = now - (time.monotonic() - deadline)
+        self._kill(state, StopRequest(f"Job timed out after {limit:g} seconds", due, now), cause="due")
+
+    def _kill(self, state: State, request: StopRequest, *, cause: str) -> None:
+        """End the job by force: freeze, write, kill, prove, and write what happened."""
+        assert self._tree is not None, "expected a job in a process of its own"
+        self._tree.freeze()
+        self._listen()
+        if self._phase != RUNNING and cause == "due":
+            self._tree.thaw()
+            return
+        type, name, how = self._ending(state, timed_out=cause == "due")
+        message = self._message(request.message, how)
+        try:
+            written = self._run.write(state, type, name, message, force=True)
+        except (Overtaken, Unclear, Refused):
+            self._tree.thaw()
+            raise
+        killed = self._tree.kill()
+        left = self._tree.unkillable
+        receipt = Receipt(request.asked, request.delivered, time.time(), how, killed, left=left, cause=cause)
+        self._write_receipt(written, with_receipt(message, receipt))
+        self._over = True
+
+    def _ending(self, state: State, *, timed_out: bool = False) -> tuple[str, str, str]:
+        """What the run becomes, and the receipt's word for it: what its body did counts, not what was wished."""
+        if self._phase == RETURNED:
+            return "COMPLETED", "Completed", "finished"
+        if self._phase == RAISED and not self._awaits_retry:
+            return "FAILED", "Failed", "failed"
+        how = "stopped" if self._phase == STOPPED else "killed"
+        if state.type != "CANCELLING" and timed_out:
+            return "FAILED", "TimedOut", how
+        return "CANCELLED", "Aborted" if state.name == "Aborting" and self._phase == RUNNING else "Cancelled", how
+
+    def _message(self, request: str, how: str) -> str:
+        if how == "failed":  # in the words of Prefect's engine, which readers of states know
+            return f"Flow run encountered an exception: {self._error or 'unknown'}"
+        return f"{request}. {FINISHED_FIRST}" if how == "finished" else request
+
+    def _settle(self, state: State) -> None:
+        """End a run whose body ended while it was asked to stop: Prefect refuses every end but Cancelled then."""
+        if self._phase == STOPPED and time.monotonic() < self._phase_since + ENGINE_WRITES_WITHIN:
+            return
+        request = self._page.request() or _wish(state, time.time())
+        type, name, how = self._ending(state)
+        receipt = Receipt(request.asked, request.delivered, time.time(), "stopped" if how == "killed" else how)
+        message = with_receipt(self._message(request.message, how), receipt)
+        self._run.write(state, type, name, message, force=type != "CANCELLED")
+        self._page.settle()
+
+    def _write_receipt(self, written: State, message: str) -> None:
+        """Write a state again, now with its receipt; the server may be away for a while."""
+        give_up = time.monotonic() + REPORT_WITHIN
+        pause = 0.1
+        while time.monotonic() < give_up:
+            try:
+                self._run.write(written, written.type, written.name, message, force=True)
+                return
+            except (Overtaken, Refused):
+                return
+            except Unclear:
+                if self._hurry:
+                    return
+                time.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    # -- after the job's death ----------------------------------------------------------------------------------------
+
+    def _after_death(self) -> None:
+        """Kill what the job left behind, and say how it ended unless somebody has."""
+        self._line.close()
+        self._listen()
+        died = time.time()
+        killed: Sequence[Process] = ()
+        if self._phase in (RUNNING, STOPPED) and self._tree is not None:
+            self._tree.freeze()
+            killed = self._tree.kill()
+        began = time.monotonic()
+        pause = 0.05
+        while time.monotonic() < began + REPORT_WITHIN and not self._over:
+            try:
+                self._report_death(died, killed, patience=began + RUNNER_REPORTS_WITHIN - time.monotonic())
+            except Overtaken:
+                pause = 0.05
+            except (Unclear, Refused):
+                pause = min(2 * pause, LONGEST_PAUSE)
+            if self._hurry:
+                self._over = True
+            if not self._over:
+                time.sleep(pause)
+        self._over = True
+
+    def _report_death(self, died: float, killed: "Sequence[Process]", *, patience: float) -> None:
+        state = self._run.read()
+        if state is None or state.run_count != self._run.attempt or state.type in ("SCHEDULED", "PENDING"):
+            self._over = True
+            return
+        if state.terminal:
+            self._add_to_receipt(state, killed)
+            return
+        wished = state.type == "CANCELLING"
+        if patience > 0 and not self._hurry and not (wished and state.name in ("Stopping", "Aborting")):
+            return
+        if self._phase == RUNNING and not wished:
+            receipt = Receipt(died, died, time.time(), "ended", killed, cause="died")
+            self._run.write(state, "CRASHED", "Crashed", with_receipt(CRASHED, receipt), force=False)
+        else:
+            type, name, how = self._ending(state)
+            request = self._page.request() or (_wish(state, died) if wished else None)
+            message = self._message(request.message if request else "", how)
+            if request is not None:
+                how = "ended" if how == "killed" else how
+                message = with_receipt(message, Receipt(request.asked, request.delivered, time.time(), how, killed))
+            self._run.write(state, type, name, message, force=type != "CANCELLED")
+        self._over = True
+
+    def _add_to_receipt(self, state: State, killed: "Sequence[Process]") -> None:
+        """Name in the receipt of a job that stopped by itself what it left behind."""
+        request = self._page.request()
+        if killed and self._phase == STOPPED and request is not None and state.type == "CANCELLED":
+            receipt = Receipt(request.asked, request.delivered, time.time(), "stopped", killed)
+            self._run.write(state, state.type, state.name, with_receipt(state.message, receipt), force=True)
+        self._over = True
+
+
+def _wish(state: State, now: float) -> StopRequest:
+    """The wish that a state stands for. The server's clock may be ahead of ours."""
+    asked = epoch(state.timestamp)
+    return StopRequest(without_receipt(state.message) or state.name, asked, max(asked, now))
