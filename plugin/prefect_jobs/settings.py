@@ -139,6 +139,11 @@ class Settings(BaseSettings):
         return (self.exports_dir or self.data_path / "exports").expanduser().resolve()
 
     @property
+    def scratch_path(self) -> Path:
+        """The folder of what jobs need on disk while they are at work, as an absolute path."""
+        return self.data_path / "scratch"
+
+    @property
     def index_database(self) -> str:
         """The URL of the job index."""
         return self.index_url or f"sqlite:///{self.data_path / 'index.db'}"

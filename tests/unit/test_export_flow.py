@@ -16,9 +16,11 @@ import pytest
 from prefect_jobs.events import open_event_store
 from prefect_jobs.events.sample import write_sample
 from prefect_jobs.events.selection import EventSelection
+from prefect_jobs.export_terms import read_terms
 from prefect_jobs.exports import EXPORT_FILE_NAME
 from prefect_jobs.kit.progress_call import current_reporter
 from prefect_jobs.kit.reporter import Reporter
+from prefect_jobs.kit.stop_flag import JobStopped, StopFlag, current_stop_flag
 
 FLOW = Path(__file__).parents[2] / "flows" / "export.py"
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
@@ -131,6 +133,53 @@ def test_filters_reach_the_selection(export: Export, exports: Path, database: st
     expected = selected_ids(database, EventSelection("front-door", "low", start, end.replace(tzinfo=UTC), True))
     assert event_ids(exports, result) == expected
     assert expected
+
+
+def test_an_excel_export_is_a_workbook(export: Export, exports: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECT_JOBS_DATA_DIR", str(exports.parent))
+    result = export(format="excel", camera_id="garage")
+    assert result["file_path"].endswith(".xlsx")
+    with zipfile.ZipFile(io.BytesIO(content(exports, result))) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    assert sheet.count("<row ") == 1 + result["event_count"] > 1
+    assert list((exports.parent / "scratch").iterdir()) == []
+
+
+def test_alerts_are_events_of_a_high_or_critical_risk(export: Export, exports: Path, database: str) -> None:
+    expected = {id for level in ("high", "critical") for id in selected_ids(database, EventSelection(risk_level=level))}
+    assert set(event_ids(exports, export(format="json", export_type="alerts"))) == expected
+    assert expected
+
+
+def test_chosen_columns_reach_the_file(export: Export, exports: Path) -> None:
+    result = export(format="csv", columns=["camera_name", "event_id"])
+    assert content(exports, result).startswith(b"Camera,Event ID\r\n")
+
+
+def test_an_unknown_column_fails_before_any_file_work(export: Export, exports: Path) -> None:
+    with pytest.raises(ValueError, match="There is no column password"):
+        export(columns=["password"])
+    assert not exports.exists()
+
+
+def test_what_was_promised_of_a_file_lies_beside_it(export: Export, exports: Path) -> None:
+    result = export(format="json", retention_days=30, legal_hold=True, compliance_metadata={"case": "A-17"})
+    name = Path(result["file_path"]).name
+    terms = read_terms(exports, name)
+    assert terms is not None
+    assert (terms.retention_days, terms.legal_hold, terms.compliance_metadata) == (30, True, {"case": "A-17"})
+    assert terms.job_id.startswith(name.removesuffix(".json")[-8:])
+    assert EXPORT_FILE_NAME.fullmatch(f".{name}.terms") is None
+
+
+def test_an_export_that_is_asked_to_stop_leaves_no_file_and_no_terms(export: Export, exports: Path) -> None:
+    token = current_stop_flag.set(StopFlag([1]))
+    try:
+        with pytest.raises(JobStopped):
+            export(format="csv", legal_hold=True)
+    finally:
+        current_stop_flag.reset(token)
+    assert os.listdir(exports) == []
 
 
 def test_an_unsupported_format_fails_before_any_file_work(export: Export, exports: Path) -> None:

@@ -12,6 +12,7 @@ from prefect_jobs.api import (
     bulk,
     changes,
     detail,
+    export_records,
     exports,
     health,
     history,
@@ -107,6 +108,7 @@ def create_app(
         log_socket,
         system_socket,
         exports,
+        export_records,
     ):
         app.include_router(room.router)
     install_error_answers(app)
