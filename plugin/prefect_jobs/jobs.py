@@ -50,7 +50,8 @@ class Job:
     @property
     def result_fields(self) -> Mapping[str, Any]:
         """The result where it is an object, else nothing."""
-        return cast("Mapping[str, Any]", self.result) if isinstance(self.result, Mapping) else {}
+        result: object = self.result
+        return cast("Mapping[str, Any]", result) if isinstance(result, dict) else {}
 
     @property
     def ended(self) -> bool:

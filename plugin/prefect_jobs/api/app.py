@@ -16,6 +16,7 @@ from prefect_jobs.api import (
     exports,
     health,
     history,
+    imports,
     jobs,
     log_socket,
     logs,
@@ -109,6 +110,7 @@ def create_app(
         system_socket,
         exports,
         export_records,
+        imports,
     ):
         app.include_router(room.router)
     install_error_answers(app)
