@@ -48,6 +48,9 @@ class Settings(BaseSettings):
         description="Folder of files that were sent to the API and wait for their job; `uploads` in the data folder "
         "when unset.",
     )
+    backups_dir: Path | None = Field(
+        default=None, description="Folder of finished backups; `backups` in the data folder when unset."
+    )
     upload_limit: int = Field(default=2**30, ge=1, description="Bytes that a file sent to the API may have.")
     unpacked_limit: int = Field(
         default=2**33, ge=1, description="Bytes that the files in an archive may take altogether once unpacked."
@@ -159,6 +162,11 @@ class Settings(BaseSettings):
     def uploads_path(self) -> Path:
         """The folder of files that were sent to the API, as an absolute path."""
         return (self.uploads_dir or self.data_path / "uploads").expanduser().resolve()
+
+    @property
+    def backups_path(self) -> Path:
+        """The folder of finished backups, as an absolute path."""
+        return (self.backups_dir or self.data_path / "backups").expanduser().resolve()
 
     @property
     def scratch_path(self) -> Path:

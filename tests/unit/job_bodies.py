@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
+from prefect_jobs.kit.progress_call import current_reporter
+from prefect_jobs.kit.reporter import Reporter
 from prefect_jobs.kit.stop_flag import StopFlag, current_stop_flag
 from tests.flows.runs import load_flow
 
@@ -13,6 +15,27 @@ Body = Callable[..., Any]
 def body(name: str) -> Body:
     """What the flow of this file does."""
     return load_flow(name).fn
+
+
+class _Recorder:
+    """Stands in for a reporter."""
+
+    def __init__(self) -> None:
+        self.reports: list[tuple[int, str | None]] = []
+
+    def report(self, percent: int, message: str | None) -> None:
+        self.reports.append((percent, message))
+
+
+@contextmanager
+def recorded_reports() -> Generator[list[tuple[int, str | None]]]:
+    """Percent and message of each call of `progress` in the block."""
+    recorder = _Recorder()
+    token = current_reporter.set(cast("Reporter", recorder))
+    try:
+        yield recorder.reports
+    finally:
+        current_reporter.reset(token)
 
 
 class _StopAt:

@@ -209,7 +209,9 @@ class Columns:
 
     def active(self) -> Slots:
         """The jobs that have not ended; those that a schedule prepared ahead are none yet."""
-        return np.flatnonzero(~_among(self.state[: self.size], _ENDED) & (self.state[: self.size] > AHEAD)).astype(np.int32)
+        return np.flatnonzero(~_among(self.state[: self.size], _ENDED) & (self.state[: self.size] > AHEAD)).astype(
+            np.int32
+        )
 
     def running(self) -> Slots:
         """The jobs at work."""
