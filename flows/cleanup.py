@@ -54,9 +54,10 @@ def cleanup(
     """
     settings, now, done = Settings(), datetime.now(UTC), Cleaned()
     progress(percent=5, message="Scanning for files to delete")
-    old = [None if days is None else now - timedelta(days=days) for days in (detection_days, event_days)]
+    old_detections = now - timedelta(days=detection_days) if detection_days else None
+    old_events = now - timedelta(days=event_days) if event_days else None
     with open_event_store(settings.events_database) as store:
-        (_foresee if dry_run else _clean_store)(store, *old, done)
+        (_foresee if dry_run else _clean_store)(store, old_detections, old_events, done)
     progress(percent=70, message="Deleting old export files")
     exports = remove_old_exports(settings.exports_path, now=now, days=export_days, dry_run=dry_run)
     done.export_files_deleted = _count(exports, done)
