@@ -1,22 +1,27 @@
 """Export events to CSV, JSON, or ZIP format: a job that streams what matches from the event store into one file."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any, Literal
-from uuid import UUID, uuid4
+from typing import Annotated, Any, BinaryIO, Literal
 
-from prefect.runtime.flow_run import get_id, get_scheduled_start_time
+from prefect.runtime.flow_run import get_scheduled_start_time
+from pydantic import Field
 
-from prefect_jobs import job, progress
+from prefect_jobs import checkpoint, job, progress
 from prefect_jobs.events import open_event_store
-from prefect_jobs.events.export_file import open_writer
+from prefect_jobs.events.export_file import open_writer, require_columns
 from prefect_jobs.events.selection import EventSelection, day_before
-from prefect_jobs.exports import EXPORTS_PATH, export_stem, new_export_file, require_format
+from prefect_jobs.export_terms import ExportTerms, forget_terms, write_terms
+from prefect_jobs.exports import EXPORTS_PATH, EXTENSIONS, export_stem, require_format
+from prefect_jobs.finished_files import new_finished_file
+from prefect_jobs.kit.this_run import this_run_id
 from prefect_jobs.settings import Settings
 
 STEP = 100  # events between two progress messages
 
 
-@job("export", title="Export", description="Export events to CSV, JSON, or ZIP format")
+@job("export", title="Export", description="Export events to CSV, JSON, or ZIP format", timeout=1800)
 def export(
     format: str = "csv",
     camera_id: str | None = None,
@@ -25,38 +30,52 @@ def export(
     end_date: datetime | None = None,
     reviewed: bool | None = None,
     period: Literal["yesterday"] | None = None,
+    export_type: Literal["events", "alerts"] = "events",
+    columns: list[str] | None = None,
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None,
+    legal_hold: bool = False,
+    compliance_metadata: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Export events, newest first, into a file that the jobs API serves for download.
 
     Args:
-        format: csv, json or zip.
+        format: csv, json, zip or excel.
         camera_id: Only events of this camera.
         risk_level: Only events of this risk level: low, medium, high or critical.
         start_date: Only events that started at this time or later; UTC when it has no offset.
         end_date: Only events that started at this time or earlier; UTC when it has no offset.
         reviewed: Only events that were reviewed (true), or were not (false).
         period: Instead of dates, for schedules: `yesterday` is the UTC day before the one the run was scheduled for.
+        export_type: `events`, or `alerts`: only events of a high or critical risk.
+        columns: Only these columns, in this order; all of them when left out.
+        retention_days: Days after which a cleanup may remove the file, instead of the cleanup's own.
+        legal_hold: Whether no cleanup may remove the file.
+        compliance_metadata: Whatever is to be kept with the file.
     """
     require_format(format)
+    chosen = require_columns(columns)
     if period is not None:
         start_date, end_date = _dates_of_period(start_date, end_date)
-    wanted = EventSelection(camera_id, risk_level, start_date, end_date, reviewed)
+    wanted = EventSelection(camera_id, risk_level, start_date, end_date, reviewed, alerts=export_type == "alerts")
     settings = Settings()
+    run_id = this_run_id()
+    terms = ExportTerms(str(run_id), retention_days, legal_hold, compliance_metadata or {})
     progress(percent=0, message=f"Starting {format} export...")
-    stem = export_stem(_run_id(), datetime.now(UTC))
-    name = f"{stem}.{format}"
+    stem = export_stem(run_id, datetime.now(UTC))
+    name = f"{stem}.{EXTENSIONS[format]}"
     with (
         open_event_store(settings.events_database) as store,
         store.snapshot() as events,
-        new_export_file(settings.exports_path, name) as file,
+        _new_file_under(terms, settings, name) as file,
     ):
         count = wanted.count(events)
         if count:
             progress(percent=10, message=f"Found {count} events to export")
         else:
             progress(percent=50, message="No events to export")
-        with open_writer(format, file, stem) as write:
+        with open_writer(format, file, stem, chosen, scratch=settings.scratch_path) as write:
             for done, rows in enumerate(wanted.rows(events, STEP), 1):
+                checkpoint()
                 write(rows)
                 if len(rows) == STEP:
                     _report(done * STEP, count)
@@ -68,6 +87,22 @@ def export(
     return {"file_path": f"{EXPORTS_PATH}/{name}", "file_size": size, "event_count": count, "format": format}
 
 
+@contextmanager
+def _new_file_under(terms: ExportTerms, settings: Settings, name: str) -> Generator[BinaryIO]:
+    """The export file; its terms are there before it is, and only with it."""
+    written = False
+    try:
+        with new_finished_file(settings.exports_path, name) as file:
+            yield file
+            if terms != ExportTerms(terms.job_id):
+                written = True
+                write_terms(settings.exports_path, name, terms)
+    except BaseException:
+        if written:
+            forget_terms(settings.exports_path, name)
+        raise
+
+
 def _report(done: int, count: int) -> None:
     progress(percent=10 + 70 * done // count, message=f"Processing event {done}/{count}")
 
@@ -76,11 +111,6 @@ def _dates_of_period(start_date: datetime | None, end_date: datetime | None) -> 
     if start_date is not None or end_date is not None:
         raise ValueError("period cannot be combined with start_date or end_date")
     return day_before(get_scheduled_start_time())
-
-
-def _run_id() -> UUID:
-    run_id = get_id()
-    return UUID(run_id) if run_id else uuid4()
 
 
 if __name__ == "__main__":

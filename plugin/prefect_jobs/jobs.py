@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from prefect_jobs.clean_text import clean, clean_value
 from prefect_jobs.gateway.runs import Progress, Run
@@ -46,6 +46,12 @@ class Job:
     def stoppable(self) -> Stoppable:
         """How it is stopped: one of the kit stops at a checkpoint and can be aborted, others get Prefect's cancel."""
         return "cooperative" if self.uses_kit else "prefect"
+
+    @property
+    def result_fields(self) -> Mapping[str, Any]:
+        """The result where it is an object, else nothing."""
+        result: object = self.result
+        return cast("Mapping[str, Any]", result) if isinstance(result, dict) else {}
 
     @property
     def ended(self) -> bool:

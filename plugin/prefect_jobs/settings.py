@@ -40,6 +40,21 @@ class Settings(BaseSettings):
     exports_dir: Path | None = Field(
         default=None, description="Folder of finished export files; `exports` in the data folder when unset."
     )
+    imports_dir: Path | None = Field(
+        default=None, description="Folder whose files jobs may import; `imports` in the data folder when unset."
+    )
+    uploads_dir: Path | None = Field(
+        default=None,
+        description="Folder of files that were sent to the API and wait for their job; `uploads` in the data folder "
+        "when unset.",
+    )
+    backups_dir: Path | None = Field(
+        default=None, description="Folder of finished backups; `backups` in the data folder when unset."
+    )
+    upload_limit: int = Field(default=2**30, ge=1, description="Bytes that a file sent to the API may have.")
+    unpacked_limit: int = Field(
+        default=2**33, ge=1, description="Bytes that the files in an archive may take altogether once unpacked."
+    )
     allowed_origins: Annotated[list[str], NoDecode] = Field(
         default_factory=list,
         description="Origins, besides the server's own, whose pages may use the API (space-separated, "
@@ -137,6 +152,26 @@ class Settings(BaseSettings):
     def exports_path(self) -> Path:
         """The folder of finished export files as an absolute path."""
         return (self.exports_dir or self.data_path / "exports").expanduser().resolve()
+
+    @property
+    def imports_path(self) -> Path:
+        """The folder whose files jobs may import, as an absolute path."""
+        return (self.imports_dir or self.data_path / "imports").expanduser().resolve()
+
+    @property
+    def uploads_path(self) -> Path:
+        """The folder of files that were sent to the API, as an absolute path."""
+        return (self.uploads_dir or self.data_path / "uploads").expanduser().resolve()
+
+    @property
+    def backups_path(self) -> Path:
+        """The folder of finished backups, as an absolute path."""
+        return (self.backups_dir or self.data_path / "backups").expanduser().resolve()
+
+    @property
+    def scratch_path(self) -> Path:
+        """The folder of what jobs need on disk while they are at work, as an absolute path."""
+        return self.data_path / "scratch"
 
     @property
     def index_database(self) -> str:

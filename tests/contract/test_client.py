@@ -191,10 +191,10 @@ def test_the_command_line_runs_a_job_and_shows_it(stack: Stack) -> None:
 
 
 def test_a_job_that_fails_fails_the_script(stack: Stack) -> None:
-    code, output, error = command(stack, "run", "export", "-p", "format=excel", "--follow")
+    code, output, error = command(stack, "run", "export", "-p", "format=parquet", "--follow")
 
     assert code == 1, error
-    assert "Unsupported export format: excel" in output
+    assert "Unsupported export format: parquet" in output
     assert "failed: Failed: " in error
     job_id = error.split()[1]
     assert command(stack, "retry", job_id) == (0, f"{job_id}: Queued for attempt 2\n", "")

@@ -136,14 +136,14 @@ def test_a_history_follows_the_job(api: httpx.Client, runs: Runs) -> None:
 
 
 def test_an_exported_file_that_fails_is_retried_for_real_and_keeps_its_past(api: httpx.Client) -> None:
-    started = api.post("/api/jobs", json={"job_type": "export", "parameters": {"format": "excel"}}).json()
+    started = api.post("/api/jobs", json={"job_type": "export", "parameters": {"format": "parquet"}}).json()
     job_id = started["job_id"]
     job(api, job_id, status="failed")
     assert api.post(f"/api/jobs/{job_id}/retry").json()["message"] == "Queued for attempt 2"
     shown = job(api, job_id, status="failed", attempt=2)
     past = history(api, job_id)
     error = shown["error"]
-    assert "Unsupported export format: excel" in error
+    assert "Unsupported export format: parquet" in error
     assert [(entry["attempt_number"], entry["status"]) for entry in past["attempts"]] == [(1, "failed"), (2, "failed")]
     assert all(entry["error"] == error and entry["worker_id"] for entry in past["attempts"])
     assert past["transitions"][0]["triggered_by"] == "api"
@@ -156,7 +156,7 @@ def test_an_exported_file_that_fails_is_retried_for_real_and_keeps_its_past(api:
     assert detail["retry_info"]["attempt_number"] == 2
     assert detail["retry_info"]["max_attempts"] >= 2
     assert detail["retry_info"]["previous_errors"] == [error]
-    assert detail["metadata"]["input_params"]["format"] == "excel"
+    assert detail["metadata"]["input_params"]["format"] == "parquet"
     assert detail["metadata"]["worker_id"] == past["attempts"][-1]["worker_id"]
     assert detail["queue_name"] == "default"
 

@@ -144,12 +144,12 @@ def test_no_events_are_a_success_with_an_empty_file(prefect: Prefect, exports: P
 
 @pytest.mark.usefixtures("environment")
 def test_an_unsupported_format_fails_the_run_and_writes_nothing(prefect: Prefect, exports: Path) -> None:
-    state: State[Any] = load_flow("export")(format="excel", return_state=True)
+    state: State[Any] = load_flow("export")(format="parquet", return_state=True)
     assert state.is_failed()
-    assert "Unsupported export format: excel" in str(state.message)
+    assert "Unsupported export format: parquet" in str(state.message)
     run_id = str(state.state_details.flow_run_id)
     assert prefect.label(run_id, "result") is None
-    assert (logging.ERROR, "Job failed: Unsupported export format: excel") in _lines(prefect, run_id, "Job failed")
+    assert (logging.ERROR, "Job failed: Unsupported export format: parquet") in _lines(prefect, run_id, "Job failed")
     assert not exports.exists()
 
 

@@ -1,11 +1,12 @@
 """An index in a file, for tests that need no server (or on PostgreSQL, where `tests/databases.py` is told so)."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 
 import pytest
 
 from prefect_jobs.store import JobIndex, LogStore, open_database
 from prefect_jobs.store.database import Database
+from tests.unit.job_bodies import recorded_reports
 
 
 @pytest.fixture
@@ -22,3 +23,10 @@ async def index(database: Database) -> JobIndex:
 @pytest.fixture
 def logs(database: Database) -> LogStore:
     return LogStore(database)
+
+
+@pytest.fixture
+def reports() -> Generator[list[tuple[int, str | None]]]:
+    """Percent and message of what a job's body reports."""
+    with recorded_reports() as recorded:
+        yield recorded

@@ -42,10 +42,15 @@ class Socket(Protocol):
 
 @contextmanager
 def served(
-    folder: Path, runs: Sequence[Run] = (), *, base_url: str = "http://127.0.0.1", **settings: Any
+    folder: Path,
+    runs: Sequence[Run] = (),
+    *,
+    base_url: str = "http://127.0.0.1",
+    deployed: Sequence[str] = ("export",),
+    **settings: Any,
 ) -> Generator[Client]:
     """A client of an application whose data is in `folder`; its `app.state.fake` is the Prefect behind it."""
-    fake = FakePrefect(runs)
+    fake = FakePrefect(runs, deployed=deployed)
     app = create_app(Settings(data_dir=folder, **settings), fake.connect())
     app.state.fake = fake
     opened: Any = starlette.testclient.TestClient(app, base_url=base_url, raise_server_exceptions=False)

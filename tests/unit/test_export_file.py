@@ -3,13 +3,25 @@
 import csv
 import io
 import json
+import re
 import zipfile
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from prefect_jobs.events.export_file import COLUMNS, Row, csv_text, open_writer
+from prefect_jobs.events.export_file import (
+    ALL_COLUMNS,
+    COLUMNS,
+    Row,
+    UnknownColumn,
+    csv_text,
+    open_writer,
+    require_columns,
+)
 from prefect_jobs.events.sample_scenes import HOSTILE_TEXTS
+from prefect_jobs.events.workbook import CELL_LENGTH, workbook_writer
 
 PLAIN: Row = (
     1, "Front Door", "2026-03-04T08:15:00.120345+00:00", None, 42, "medium", "A cat", 2, True, "cat", None
@@ -24,12 +36,39 @@ def hostile(text: str, id: int = 3) -> Row:
 ROWS = [PLAIN, EMPTY, *(hostile(text, id) for id, text in enumerate(HOSTILE_TEXTS, 3))]
 
 
-def written(format: str, *batches: list[Row]) -> bytes:
+SHEET = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+
+
+def written(format: str, *batches: list[Row], columns: tuple[str, ...] = ALL_COLUMNS) -> bytes:
     file = io.BytesIO()
-    with open_writer(format, file, "events_export_x") as write:
+    with open_writer(format, file, "events_export_x", columns, scratch=Path("nowhere")) as write:
         for batch in batches:
             write(batch)
     return file.getvalue()
+
+
+def workbook(folder: Path, *batches: list[Row], columns: tuple[str, ...] = ALL_COLUMNS, sheet_rows: int = 100) -> bytes:
+    file = io.BytesIO()
+    with workbook_writer(file, folder, columns, sheet_rows=sheet_rows) as write:
+        for batch in batches:
+            write(batch)
+    return file.getvalue()
+
+
+def sheets_of(content: bytes) -> list[list[list[str | float]]]:
+    """The rows of each sheet, read as a spreadsheet reads them: empty cells are left out."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = sorted(name for name in archive.namelist() if name.startswith("xl/worksheets/"))
+        roots = [ElementTree.fromstring(archive.read(name)) for name in names]
+    return [[[_cell(cell) for cell in row] for row in root.iterfind("m:sheetData/m:row", SHEET)] for root in roots]
+
+
+def _cell(cell: ElementTree.Element) -> str | float:
+    assert cell.find("m:f", SHEET) is None, "a formula"
+    if cell.get("t") == "inlineStr":
+        text = cell.findtext("m:is/m:t", namespaces=SHEET) or ""
+        return re.sub(r"_x([0-9A-F]{4})_", lambda code: chr(int(code[1], 16)), text)
+    return float(cell.findtext("m:v", namespaces=SHEET) or "nan")
 
 
 def as_objects(rows: list[Row]) -> list[dict[str, Any]]:
@@ -93,6 +132,66 @@ def test_a_zip_file_holds_the_json_form_and_nothing_else() -> None:
         assert member.filename == "events_export_x.json"
         assert member.compress_type == zipfile.ZIP_DEFLATED
         assert json.loads(archive.read(member)) == as_objects(ROWS)
+
+
+def test_chosen_columns_come_in_the_order_they_were_asked_for() -> None:
+    columns = ("summary", "event_id", "reviewed")
+    assert written("csv", [PLAIN], columns=columns) == b"Summary,Event ID,Reviewed\r\nA cat,1,Yes\r\n"
+    objects = [{"summary": "A cat", "event_id": 1, "reviewed": True}]
+    assert written("json", [PLAIN], columns=columns) == json.dumps(objects, indent=2).encode()
+
+
+def test_a_single_column_is_enough() -> None:
+    assert written("csv", [PLAIN, EMPTY], columns=("camera_name",)) == b"Camera\r\nFront Door\r\nUnknown\r\n"
+    assert json.loads(written("json", [EMPTY], columns=("summary",))) == [{"summary": None}]
+
+
+@pytest.mark.parametrize("columns", [[], ["summary", "summary"], ["summary", "password"], ["Event ID"]])
+def test_columns_that_cannot_be_exported_are_refused(columns: list[str]) -> None:
+    with pytest.raises(ValueError, match="column"):
+        require_columns(columns)
+
+
+def test_an_unknown_column_is_named_beside_the_known_ones() -> None:
+    with pytest.raises(UnknownColumn, match=r"no column camera; the columns are event_id, camera_name"):
+        require_columns(["camera"])
+
+
+def test_a_workbook_holds_numbers_as_numbers_and_every_text_as_text(tmp_path: Path) -> None:
+    [rows] = sheets_of(workbook(tmp_path, ROWS[:4], ROWS[4:]))
+    assert rows[0] == list(COLUMNS.values())
+    assert rows[1] == [1, "Front Door", "2026-03-04T08:15:00.120345+00:00", 42, "medium", "A cat", 2, "Yes", "cat"]
+    assert rows[2] == [2, "Unknown", "2026-03-04T08:14:00.000000+00:00", 0, "No"]
+    for text, row in zip(HOSTILE_TEXTS, rows[3:], strict=True):
+        assert text in row or not text
+
+
+def test_a_workbook_leaves_nothing_in_its_scratch_folder(tmp_path: Path) -> None:
+    def stopped() -> None:
+        with workbook_writer(io.BytesIO(), tmp_path) as write:
+            write(ROWS)
+            raise ValueError("stopped")
+
+    workbook(tmp_path, ROWS)
+    with pytest.raises(ValueError, match="stopped"):
+        stopped()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_one_sheet_cannot_hold_goes_on_in_the_next(tmp_path: Path) -> None:
+    content = workbook(tmp_path, [PLAIN] * 3, [PLAIN] * 4, columns=("event_id",), sheet_rows=4)
+    assert sheets_of(content) == [[["Event ID"], [1.0], [1.0], [1.0]]] * 2 + [[["Event ID"], [1.0]]]
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert re.findall(r'sheet name="([^"]+)"', archive.read("xl/workbook.xml").decode()) == [
+            "Events",
+            "Events 2",
+            "Events 3",
+        ]
+
+
+def test_a_text_that_no_cell_holds_is_cut_visibly(tmp_path: Path) -> None:
+    [rows] = sheets_of(workbook(tmp_path, [hostile("x" * (CELL_LENGTH + 1))], columns=("summary",)))
+    assert rows[1] == ["x" * (CELL_LENGTH - 1) + "…"]
 
 
 def test_an_unknown_format_has_no_writer() -> None:

@@ -10,15 +10,16 @@ from uuid import UUID
 
 import pytest
 
-from prefect_jobs.exports import EXPORT_FILE_NAME, export_stem, new_export_file, remove_leftovers, require_format
+from prefect_jobs.exports import EXPORT_FILE_NAME, export_stem, require_format
+from prefect_jobs.finished_files import new_finished_file, remove_leftovers
 
 RUN = UUID("5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e10")
 NAME = "events_export_20260304_081552_5d1c0f4e.csv"
 
 WRITE_AND_WAIT = """
 import sys, pathlib
-from prefect_jobs.exports import new_export_file
-with new_export_file(pathlib.Path(sys.argv[1]), sys.argv[2]) as file:
+from prefect_jobs.finished_files import new_finished_file
+with new_finished_file(pathlib.Path(sys.argv[1]), sys.argv[2]) as file:
     file.write(b"half")
     file.flush()
     print("writing", flush=True)
@@ -50,7 +51,7 @@ def test_two_exports_in_one_second_have_two_names() -> None:
 
 def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
     folder = tmp_path / "exports"
-    with new_export_file(folder, NAME) as file:
+    with new_finished_file(folder, NAME) as file:
         file.write(b"rows")
         assert not (folder / NAME).exists()
         assert all(EXPORT_FILE_NAME.fullmatch(name) is None for name in names(folder))
@@ -59,7 +60,7 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
 
 
 def test_files_and_folder_are_their_owners_alone(tmp_path: Path) -> None:
-    with new_export_file(tmp_path / "exports", NAME):
+    with new_finished_file(tmp_path / "exports", NAME):
         pass
     assert (tmp_path / "exports").stat().st_mode & 0o777 == 0o700
     assert (tmp_path / "exports" / NAME).stat().st_mode & 0o777 == 0o600
@@ -68,7 +69,7 @@ def test_files_and_folder_are_their_owners_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [ValueError("bad row"), KeyboardInterrupt(), SystemExit(143)])
 def test_an_export_that_is_stopped_leaves_nothing(tmp_path: Path, error: BaseException) -> None:
     def stopped() -> None:
-        with new_export_file(tmp_path, NAME) as file:
+        with new_finished_file(tmp_path, NAME) as file:
             file.write(b"half")
             raise error
 
@@ -79,16 +80,16 @@ def test_an_export_that_is_stopped_leaves_nothing(tmp_path: Path, error: BaseExc
 
 def test_a_finished_file_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"precious")
-    with pytest.raises(FileExistsError), new_export_file(tmp_path, NAME):
+    with pytest.raises(FileExistsError), new_finished_file(tmp_path, NAME):
         pytest.fail("the name is taken")
     assert names(tmp_path) == [NAME]
     assert (tmp_path / NAME).read_bytes() == b"precious"
 
 
 def test_a_file_being_written_is_neither_taken_nor_swept(tmp_path: Path) -> None:
-    with new_export_file(tmp_path, NAME) as file:
+    with new_finished_file(tmp_path, NAME) as file:
         file.write(b"mine")
-        with pytest.raises(FileExistsError), new_export_file(tmp_path, NAME):
+        with pytest.raises(FileExistsError), new_finished_file(tmp_path, NAME):
             pytest.fail("the name is taken")
         assert remove_leftovers(tmp_path) == 0
     assert (tmp_path / NAME).read_bytes() == b"mine"
@@ -100,7 +101,7 @@ def test_what_a_killed_export_leaves_has_no_final_name_and_the_next_export_remov
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert names(tmp_path) == [f".{NAME}.part"]
-    with new_export_file(tmp_path, NAME.replace("csv", "json")):
+    with new_finished_file(tmp_path, NAME.replace("csv", "json")):
         pass
     assert names(tmp_path) == [NAME.replace("csv", "json")]
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from prefect_jobs import publish, publishing
-from prefect_jobs.api.exports import export_file
+from prefect_jobs.api.downloads import finished_file
 from prefect_jobs.exports import PUBLISHED_FILE_NAME, published_name
 
 RUN = UUID("5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e10")
@@ -26,7 +26,7 @@ def name_in(url: str) -> str:
 
 def test_a_published_file_is_served_whole_under_the_name_that_publish_returns(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "report.pdf").write_bytes(b"%PDF")
-    served = export_file(folder, name_in(publish(tmp_path / "report.pdf")))
+    served = finished_file(folder, name_in(publish(tmp_path / "report.pdf")))
     assert served is not None
     assert served.read_bytes() == b"%PDF"
     assert (tmp_path / "report.pdf").exists()
@@ -40,8 +40,8 @@ def test_a_name_carries_part_of_the_run() -> None:
 def test_a_file_that_is_being_written_is_not_there_yet(folder: Path) -> None:
     with publishing("rows.csv") as published:
         published.file.write(b"a,b\n")
-        assert export_file(folder, name_in(published.url)) is None
-    assert export_file(folder, name_in(published.url)) is not None
+        assert finished_file(folder, name_in(published.url)) is None
+    assert finished_file(folder, name_in(published.url)) is not None
 
 
 @pytest.mark.parametrize("error", [ValueError("bad row"), KeyboardInterrupt()])

@@ -12,9 +12,11 @@ from prefect_jobs.api import (
     bulk,
     changes,
     detail,
+    export_records,
     exports,
     health,
     history,
+    imports,
     jobs,
     log_socket,
     logs,
@@ -107,6 +109,8 @@ def create_app(
         log_socket,
         system_socket,
         exports,
+        export_records,
+        imports,
     ):
         app.include_router(room.router)
     install_error_answers(app)

@@ -1,18 +1,21 @@
-"""Starting an export and fetching its file (contract 7)."""
+"""Starting an export and fetching its file (contract 7).
 
-from pathlib import Path
+`/api/exports/<name>` is a file where the name has an extension, and the record of an export (contract 8) where not.
+"""
+
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi import APIRouter, Response
 from starlette.exceptions import HTTPException
 
 from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.caller import TheCaller
+from prefect_jobs.api.downloads import file_answer, finished_file
+from prefect_jobs.api.export_records import ExportRecord, record_of
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.starting import start
 from prefect_jobs.api.wire import ExportRequest, JobStarted
-from prefect_jobs.exports import CONTENT_TYPES, EXPORTS_PATH, PUBLISHED_FILE_NAME
+from prefect_jobs.exports import CONTENT_TYPES, EXPORTS_PATH
 
 router = APIRouter(tags=["exports"])
 
@@ -29,30 +32,21 @@ async def start_export(adapter: TheAdapter, caller: TheCaller, wanted: ExportReq
 
 
 @router.get(
-    EXPORTS_PATH + "/{file_name}",
-    response_class=FileResponse,
+    EXPORTS_PATH + "/{name}",
+    response_model=ExportRecord,
     responses={
-        200: {"description": "The file.", "content": {name: {} for name in CONTENT_TYPES.values()}},
+        200: {
+            "description": "The record, or the file.",
+            "content": {name: {} for name in CONTENT_TYPES.values() if name != "application/json"},
+        },
         404: {"model": Problem},
     },
 )
-async def download(adapter: TheAdapter, file_name: str) -> FileResponse:
-    """Download a file that a job published, such as a finished export."""
-    path = export_file(adapter.settings.exports_path, file_name)
+async def file_or_record(adapter: TheAdapter, name: str) -> Response | ExportRecord:
+    """Download a file that a job published, such as a finished export, or look an export up by its id."""
+    if "." not in name:
+        return await record_of(adapter, name)
+    path = finished_file(adapter.settings.exports_path, name)
     if path is None:
         raise HTTPException(404, "Export file not found on disk")
-    return FileResponse(
-        path,
-        filename=path.name,
-        media_type=CONTENT_TYPES.get(path.suffix.removeprefix("."), "application/octet-stream"),
-        # A browser must take even a hostile export as the file it says it is.
-        headers={"X-Content-Type-Options": "nosniff"},
-    )
-
-
-def export_file(folder: Path, file_name: str) -> Path | None:
-    """The published file of this name, or None. Nothing outside of the folder is ever found, nor through a link."""
-    if not PUBLISHED_FILE_NAME.fullmatch(file_name):
-        return None
-    path = folder / file_name
-    return path if path.is_file() and not path.is_symlink() else None
+    return file_answer(path)

@@ -3,6 +3,8 @@
 Besides size there is text that no database takes (NUL) or no answer can repeat (half of a surrogate pair), numbers that
 JSON has no word for, and control characters in a path, by which a rule about paths could be passed. Refusing them here
 means that no route has to think of them.
+
+Files that are sent along are the exception (`FILE_ROUTES`): their route takes them as they arrive, and limits them.
 """
 
 import asyncio
@@ -33,6 +35,8 @@ TEXT = 100_000
 ITEMS = 30_000
 VALUES = 50_000
 """Values in one JSON body, all levels together."""
+FILE_ROUTES = frozenset({"/api/events/import", "/api/backup/restore"})
+"""Routes whose body is a file, which is not read here."""
 
 
 class Refused(NamedTuple):
@@ -135,7 +139,7 @@ class Limits:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         refused = refused_head(scope)
-        if refused is None and scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+        if refused is None and scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not _is_file(scope):
             body, refused = await self._read(scope, receive)
             if body is None and refused is None:
                 return None  # the client left
@@ -169,6 +173,10 @@ class Limits:
             return None, Refused(f"The body did not arrive within {self._body_within:g} s", 408)
         body = b"".join(parts)
         return body, refused_json(body) if body else None
+
+
+def _is_file(scope: Scope) -> bool:
+    return scope["path"].removeprefix(scope.get("root_path", "")) in FILE_ROUTES
 
 
 def _answer(scope: Scope, refused: Refused) -> ASGIApp:

@@ -43,9 +43,20 @@ class EventStore:
     def snapshot(self) -> Generator[Connection]:
         """A connection whose statements all see the data of one moment, whatever others write meanwhile."""
         with self.engine.connect() as connection:
-            if self.engine.dialect.name != "sqlite":  # a SQLite transaction is a snapshot by itself
+            if not self.on_sqlite:  # a SQLite transaction is a snapshot by itself
                 connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """A transaction that writes: committed at the end, or rolled back on any exception. SQLite lets one write."""
+        with self.engine.execution_options(**{BEGIN: "IMMEDIATE"}).begin() as connection:
+            yield connection
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether it is a SQLite database."""
+        return self.engine.dialect.name == "sqlite"
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,14 +1,25 @@
-"""What a camera system remembers: cameras, events, and the detections an event is made of.
+"""What a camera system remembers: cameras, events, the detections an event is made of, and what jobs made of events.
 
 Events outlive their camera (a removed camera reads `Unknown`), so `camera_id` is no foreign key. Removing an event
-only sets `deleted_at`. The indexes serve the export: each filter, newest first with ties broken by id; they leave
-deleted events out, which also lets a count be answered from the index alone.
+only sets `deleted_at`. The indexes of `_newest_first` serve the export: each filter, newest first with ties broken by
+id; they leave deleted events out, which also lets a count be answered from the index alone.
 """
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, Integer, String, Text, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from prefect_jobs.events.times import UtcDateTime
@@ -46,6 +57,7 @@ class Event(Base):
         _newest_first("ix_event_camera", "camera_id"),
         _newest_first("ix_event_risk_level", "risk_level"),
         _newest_first("ix_event_reviewed", "reviewed"),
+        Index("ix_event_started_at", "started_at", "id"),  # deleted ones too: for an import, and for cleaning up
     )
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -63,6 +75,8 @@ class Event(Base):
     object_types: Mapped[str | None] = mapped_column(Text)
     clip_path: Mapped[str | None] = mapped_column(Text)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    past_detections: Mapped[int] = mapped_column(default=0, server_default=text("0"))
+    """Detections that it had and whose records are gone: cleaned up, or not part of the file it was imported from."""
 
 
 class Detection(Base):
@@ -79,3 +93,45 @@ class Detection(Base):
     box_y: Mapped[int]
     box_width: Mapped[int]
     box_height: Mapped[int]
+
+
+class Audit(Base):
+    """What one audit found in one event. A job audits an event once, whatever number of attempts it takes."""
+
+    __tablename__ = "audit"
+    __table_args__ = (UniqueConstraint("run_id", "event_id", name="one_audit_of_an_event_in_a_run"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"), index=True)
+    run_id: Mapped[str] = mapped_column(String(36))
+    audited_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    verdict: Mapped[str] = mapped_column(String(16))
+    """`passed`, `flagged`, or `failed` where the audit itself went wrong."""
+    findings: Mapped[str] = mapped_column(Text)
+    """JSON: an array of objects with `rule` and `text`."""
+    engine: Mapped[str] = mapped_column(String(200))
+    prompt_tokens: Mapped[int] = mapped_column(default=0)
+    completion_tokens: Mapped[int] = mapped_column(default=0)
+
+
+class Evaluation(Base):
+    """A score that an event got again, beside the one it had."""
+
+    __tablename__ = "evaluation"
+    __table_args__ = (UniqueConstraint("run_id", "event_id", name="one_evaluation_of_an_event_in_a_run"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("event.id"), index=True)
+    run_id: Mapped[str] = mapped_column(String(36))
+    evaluated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    old_score: Mapped[int | None]
+    old_level: Mapped[str | None] = mapped_column(String(16))
+    new_score: Mapped[int | None]
+    """None where the evaluation went wrong."""
+    new_level: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    engine: Mapped[str] = mapped_column(String(200))
+    applied: Mapped[bool]
+    """Whether the event was given the new score."""
+    prompt_tokens: Mapped[int] = mapped_column(default=0)
+    completion_tokens: Mapped[int] = mapped_column(default=0)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from itertools import chain, islice
 
-from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy import Connection, func, insert, select
 
 from prefect_jobs.events.database import open_event_store
+from prefect_jobs.events.ids import continue_ids
 from prefect_jobs.events.models import Camera, Detection, Event
 from prefect_jobs.events.sample_events import SampleEvent, sample_events
 from prefect_jobs.events.sample_scenes import CAMERAS
@@ -60,7 +61,7 @@ def write_sample(
             if on_progress is not None:
                 on_progress(written, count)
         with store.engine.begin() as connection:
-            _continue_ids(connection)
+            continue_ids(connection, "event")
     return written
 
 
@@ -76,10 +77,3 @@ def _write_batch(connection: Connection, batch: Iterable[SampleEvent]) -> None:
     detections = list(chain.from_iterable(sample.detections for sample in batch))
     if detections:
         connection.execute(insert(Detection), detections)
-
-
-def _continue_ids(connection: Connection) -> None:
-    """PostgreSQL's own numbering does not notice ids that were given: tell it where to go on."""
-    if connection.dialect.name == "postgresql":
-        sql = "SELECT setval(pg_get_serial_sequence('event', 'id'), greatest(max(id), 1)) FROM event"
-        connection.execute(text(sql))

@@ -15,6 +15,8 @@ from prefect_jobs.events.models import Camera, Detection, Event
 from prefect_jobs.events.times import IsoUtcText, as_utc
 
 UNKNOWN_CAMERA = "Unknown"
+ALERTING = ("high", "critical")
+"""The risk levels of an alert."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class EventSelection:
     start: datetime | None = None
     end: datetime | None = None
     reviewed: bool | None = None
+    alerts: bool = False
+    """Only alerts: events of a high or critical risk."""
 
     def count(self, connection: Connection) -> int:
         """How many events match."""
@@ -52,7 +56,7 @@ class EventSelection:
                 Event.risk_score,
                 Event.risk_level,
                 Event.summary,
-                detections,
+                detections + Event.past_detections,
                 Event.reviewed,
                 Event.object_types,
                 Event.reasoning,
@@ -69,6 +73,8 @@ class EventSelection:
             conditions.append(Event.camera_id == self.camera_id)
         if self.risk_level is not None:
             conditions.append(Event.risk_level == self.risk_level)
+        if self.alerts:
+            conditions.append(Event.risk_level.in_(ALERTING))
         if self.start is not None:
             conditions.append(Event.started_at >= as_utc(self.start))
         if self.end is not None:

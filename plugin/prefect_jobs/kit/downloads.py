@@ -10,9 +10,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
-from uuid import UUID, uuid4
 
-from prefect.runtime.flow_run import get_id
+from prefect_jobs.kit.this_run import this_run_id
 
 
 def publish(path: str | os.PathLike[str], *, name: str | None = None) -> str:
@@ -47,14 +46,10 @@ def publishing(name: str) -> Generator[Published]:
     Raises `ValueError` and `OSError` as `publish`.
     """
     # Loaded by the jobs that publish, not by every job.
-    from prefect_jobs.exports import EXPORTS_PATH, new_export_file, published_name
+    from prefect_jobs.exports import EXPORTS_PATH, published_name
+    from prefect_jobs.finished_files import new_finished_file
     from prefect_jobs.settings import Settings
 
-    final = published_name(name, _run_id())
-    with new_export_file(Settings().exports_path, final, replace=True) as file:
+    final = published_name(name, this_run_id())
+    with new_finished_file(Settings().exports_path, final, replace=True) as file:
         yield Published(file, f"{EXPORTS_PATH}/{final}")
-
-
-def _run_id() -> UUID:
-    run_id = get_id()
-    return UUID(run_id) if run_id else uuid4()
