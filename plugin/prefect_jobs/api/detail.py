@@ -9,8 +9,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from prefect_jobs.api.adapter import Adapter, TheAdapter
-from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.pending import WaitsFor, what_it_waits_for
+from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.wire import EXAMPLE_ID, ZTime
 from prefect_jobs.estimates import remaining, slower_than_usual
 from prefect_jobs.gateway import PrefectUnavailable
