@@ -17,7 +17,7 @@ from pathlib import Path
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")
 KILL_WITHIN = 2.0  # seconds: a process that the kernel holds longer cannot be waited for
-SIDECAR = b"/prefect_jobs/kit/sidecar.py"
+SIDECAR = b"/prefect_jobs/sidecar"
 GONE = "ZX"  # states of a process that ended but was not taken leave of
 
 

@@ -29,6 +29,7 @@ FIELDS = {
     "metadata",
     "version",
     "stoppable",
+    "pending_reason",
     "prefect_url",
 }
 

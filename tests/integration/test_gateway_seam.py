@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, cast
@@ -11,10 +11,11 @@ from uuid import UUID, uuid4
 import pytest
 from prefect import State, flow
 from prefect.client.orchestration import PrefectClient
-from prefect.client.schemas.actions import LogCreate
+from prefect.client.schemas.actions import LogCreate, WorkPoolCreate
 from prefect.events.clients import PrefectEventsClient
 from prefect.events.schemas.events import Event, Resource
-from prefect.states import Completed, Failed, Pending, Running
+from prefect.exceptions import ObjectAlreadyExists
+from prefect.states import Completed, Failed, Pending, Running, Scheduled
 
 from prefect_jobs.gateway import (
     PAGE,
@@ -33,6 +34,7 @@ from prefect_jobs.gateway import (
     StateRefused,
 )
 from prefect_jobs.gateway.fake import FakePrefect, a_run
+from prefect_jobs.gateway.outlook import Places, Way
 from prefect_jobs.gateway.prefect import PrefectGateway
 from prefect_jobs.gateway.transitions import RunTransitions
 from prefect_jobs.report_names import PROGRESS_EVENT, PROGRESS_LABEL, TITLE_LABEL
@@ -53,6 +55,10 @@ class World(Protocol):
         self, run_id: str, messages: list[str], *, timestamp: datetime | None = None, level: int = 20
     ) -> None: ...
     async def deploy(self) -> None: ...
+    async def queue_up(self) -> str:
+        """A run in the work pool `seam`, which nobody serves, of a deployment with one place."""
+        ...
+
     async def delete(self, run_id: str) -> None: ...
 
 
@@ -67,7 +73,9 @@ class FakeWorld:
     async def move(self, run_id: str, state_type: str, message: str | None = None) -> None:
         [old] = await self.prefect.read_runs([run_id])
         moved = a_run(state_type, flow="seam", id=run_id, created_at=old.created_at, state_message=message)
-        self.prefect.put(replace(moved, progress=old.progress, deployment_id=old.deployment_id))
+        self.prefect.put(
+            replace(moved, progress=old.progress, deployment_id=old.deployment_id, pool_name=old.pool_name)
+        )
 
     async def report(self, run_id: str, percent: int) -> None:
         self.prefect.report(run_id, percent)
@@ -80,6 +88,11 @@ class FakeWorld:
 
     async def deploy(self) -> None:
         """Done already."""
+
+    async def queue_up(self) -> str:
+        self.prefect.pools["seam"] = Way("seam")
+        self.prefect.places["1"] = Places("seam/limited", limit=1)
+        return self.prefect.put(a_run("SCHEDULED", flow="seam", pool_name="seam", deployment_id="1")).id
 
     async def delete(self, run_id: str) -> None:
         self.prefect.delete(run_id)
@@ -126,6 +139,14 @@ class RealWorld:
     async def deploy(self) -> None:
         """A deployment that no worker serves."""
         await self.client.create_deployment(flow_id=await self.client.create_flow(seam), name="nobody")
+
+    async def queue_up(self) -> str:
+        with suppress(ObjectAlreadyExists):
+            await self.client.create_work_pool(WorkPoolCreate(name="seam", type="process"))
+        deployment = await self.client.create_deployment(
+            flow_id=await self.client.create_flow(seam), name="limited", work_pool_name="seam", concurrency_limit=1
+        )
+        return str((await self.client.create_flow_run_from_deployment(deployment, state=Scheduled())).id)
 
     async def delete(self, run_id: str) -> None:
         await self.client.delete_flow_run(UUID(run_id))
@@ -354,6 +375,24 @@ async def test_the_last_errors_of_a_log_come_newest_first(world: World) -> None:
 
 async def test_a_queue_that_is_not_there_has_no_priority(world: World) -> None:
     assert await world.gateway.queue_priority(str(uuid4())) is None
+
+
+async def test_what_is_around_a_waiting_run_is_read_at_once(world: World) -> None:
+    run_id, other = await world.queue_up(), await world.queue_up()
+    await world.move(other, "RUNNING")
+
+    found = await world.gateway.outlook(run_id)
+
+    assert found.run.id == run_id
+    assert found.pool == Way("seam")
+    assert found.deployment is not None
+    assert (found.deployment.name, found.deployment.limit, found.deployment.served) == ("seam/limited", 1, False)
+    assert (found.workers, [run.id for run in found.at_work]) == ((), [other])
+
+
+async def test_a_run_that_is_not_there_has_no_outlook(world: World) -> None:
+    with pytest.raises(RunGone):
+        await world.gateway.outlook(str(uuid4()))
 
 
 class Overtaken:

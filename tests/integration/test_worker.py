@@ -9,7 +9,9 @@ import subprocess
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from tests import naps, patient, slow_import
@@ -86,13 +88,22 @@ def test_prefects_own_debug_lines_stay_out_of_the_terminal(stack: Stack, prefect
     assert "| DEBUG" not in stack.log
 
 
-def test_jobs_are_finished_and_nothing_new_is_begun(prefect: PrefectApi, workers: dict[str, Worker]) -> None:
+def _why(api: httpx.Client, job_id: str) -> dict[str, Any]:
+    """Why a job waits, by the jobs API."""
+    return api.get(f"/api/jobs/{job_id}/detail").raise_for_status().json()["pending_reason"]
+
+
+def test_jobs_are_finished_and_nothing_new_is_begun(
+    api: httpx.Client, prefect: PrefectApi, workers: dict[str, Worker]
+) -> None:
     """A Ctrl-C in a terminal goes to every process in it, and the jobs were among them."""
     worker = workers["finish"]
     deployment = prefect.deploy(NAPS, "naps", name="finish", work_pool="finish")
     running = prefect.start(deployment, seconds=6)
     prefect.wait_for_line(running, "asleep")
     waiting = prefect.start(deployment)
+    eventually(lambda: _why(api, waiting)["code"] == "worker_limit")
+    assert _why(api, waiting)["held_by"] == [running]
 
     os.killpg(worker.process.pid, signal.SIGINT)
 
@@ -100,7 +111,8 @@ def test_jobs_are_finished_and_nothing_new_is_begun(prefect: PrefectApi, workers
     assert worker.wait() == 0
     assert prefect.state(running) == "COMPLETED"
     assert prefect.state(waiting) == "SCHEDULED"
-    assert prefect.post("/work_pools/finish/workers/filter", {}) == []  # nobody is online, and that shows at once
+    assert prefect.post("/work_pools/finish/workers/filter", {}) == []
+    assert _why(api, waiting)["code"] == "no_worker"  # which shows at once, and not after a missing heartbeat
 
 
 def test_jobs_are_handed_back_and_the_next_worker_runs_them_again(

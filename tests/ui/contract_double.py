@@ -34,6 +34,8 @@ class ContractDouble:
 
     jobs: dict[str, Job] = field(default_factory=dict[str, Job])
     lines: dict[str, list[Job]] = field(default_factory=lambda: defaultdict(list[Job]))
+    reasons: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """Why jobs wait."""
     version: int = 0
     failing: bool = False
     status: dict[str, Any] = field(default_factory=lambda: {"prefect": "up", "behind_seconds": 0.0})
@@ -127,6 +129,7 @@ class ContractDouble:
         app.add_api_route("/api/jobs", self._list)
         app.add_api_route("/api/jobs/changes", self._changes)
         app.add_api_route("/api/jobs/{job_id}", self._job)
+        app.add_api_route("/api/jobs/{job_id}/detail", self._detail)
         app.add_api_route("/api/jobs/{job_id}/logs", self._logs)
         app.add_api_route("/api/exports/{name}", self._export)
         app.add_api_websocket_route("/ws/jobs/{job_id}/logs", self._follow)
@@ -193,6 +196,10 @@ class ContractDouble:
         if job_id not in self.jobs:
             raise HTTPException(404, f"No job found with ID: {job_id}")
         return self.jobs[job_id]
+
+    async def _detail(self, job_id: str) -> dict[str, Any]:
+        await self._job(job_id)
+        return {"id": job_id, "pending_reason": self.reasons.get(job_id)}
 
     async def _logs(self, job_id: str, after: int = 0, limit: int = 1000) -> dict[str, Any]:
         self.asked_logs.append(job_id)

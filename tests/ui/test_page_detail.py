@@ -39,6 +39,22 @@ async def test_a_pending_job_has_no_progress_and_has_not_started(site: Site, ope
     await expect(page.get_by_role("progressbar")).to_have_count(0)
 
 
+async def test_a_pending_job_says_why_it_waits_until_it_begins(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one"))
+    site.double.reasons["one"] = {"code": "no_worker", "text": "No worker is online in work pool jobs"}
+    page = await open_page(f"{site.url}/jobs?job=one")
+
+    await expect(page.get_by_test_id("waiting-section")).to_contain_text("No worker is online in work pool jobs")
+    # Another reason comes by itself: nothing of the job changes with it.
+    site.double.reasons["one"] = {"code": "waiting", "text": "A worker will take it in a moment"}
+    await expect(page.get_by_test_id("waiting-section")).to_contain_text("in a moment", timeout=10_000)
+
+    del site.double.reasons["one"]
+    site.double.change("one", status="running", state="running")
+    await expect(page.get_by_test_id("status-badge")).to_have_text("Running (0%)")
+    await expect(page.get_by_test_id("waiting-section")).to_have_count(0)
+
+
 async def test_a_failed_job_shows_its_error_and_how_long_it_ran(site: Site, open_page: OpenPage) -> None:
     site.double.put(job("one", "failed", progress=54, error="OSError: disk full\n  at line 3"))
     page = await open_page(f"{site.url}/jobs?job=one")

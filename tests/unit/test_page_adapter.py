@@ -52,6 +52,19 @@ async def test_a_job_that_is_not_there_is_missing_and_not_an_outage() -> None:
         await adapter(lambda _request: httpx.Response(404, json={"detail": "No job"})).job("one")
 
 
+async def test_why_a_job_waits_is_a_sentence_or_nothing() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == "/api/jobs/one/detail"
+        return httpx.Response(200, json=answers.pop())
+
+    answers: list[dict[str, Any]] = [
+        {"pending_reason": {"code": "late", "text": "Due since 10:00"}}, {"pending_reason": None}, {}
+    ]  # fmt: skip
+    api = adapter(answer)
+
+    assert [await api.pending_reason("one") for _ in range(3)] == ["", "", "Due since 10:00"]
+
+
 def _answers(**answer: Any) -> Callable[[httpx.Request], httpx.Response]:
     return lambda request: httpx.Response(answer.pop("status", 200), request=request, **answer)
 

@@ -130,6 +130,11 @@ class Adapter:
         """Read one job with its result; `JobMissing` when there is none."""
         return cast(JobResponse, await self._get(f"/api/jobs/{quote(job_id, safe='')}", {}))
 
+    async def pending_reason(self, job_id: str) -> str:
+        """Why a job waits, in a sentence; empty when it does not, or nobody knows. `JobMissing` when there is none."""
+        reason = (await self._get(f"/api/jobs/{quote(job_id, safe='')}/detail", {})).get("pending_reason")
+        return str(cast("dict[str, Any]", reason).get("text") or "") if isinstance(reason, dict) else ""
+
     async def changes(self, after: int | None) -> AsyncIterator[FeedEvent]:
         """Follow the change feed from `after` on, or from now. Ends by `AdapterUnavailable` or by the API's own end."""
         params = {} if after is None else {"after": after}

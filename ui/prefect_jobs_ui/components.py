@@ -66,5 +66,6 @@ class JobDetail(_Drawn):
     phase = param.String(default="none")
     job = param.Dict(default=None, allow_None=True)
     failure = param.String(default="")
+    waits_for = param.String(default="", doc="Why the job waits, while it does.")
 
     _esm = "js/job_detail.js"

@@ -19,6 +19,8 @@ from prefect_jobs_ui.job_window import Edit, JobWindow, Put
 
 LONGEST_JOB_ID = 200
 ENDED = frozenset({"completed", "failed"})
+ASK_AGAIN_SECONDS = 5.0
+"""Why a job waits changes without a change of the job: a worker comes, another job ends."""
 
 
 def who(viewer: Viewer) -> str:
@@ -34,6 +36,7 @@ class PageSession:
         self._window: JobWindow | None = None
         self._selected: str | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: asyncio.Task[None] | None = None
         self.toolbar = Toolbar(on_message=self._on_message, who=who(viewer or Viewer()))
         self.list = JobList(on_message=self._on_message)
         self.detail = JobDetail(on_message=self._on_message)
@@ -109,6 +112,10 @@ class PageSession:
 
     def _select(self, job_id: str | None) -> None:
         self._selected = job_id
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        self.detail.waits_for = ""
         if job_id is None:
             self.detail.param.update(phase="none", job=None)
             return
@@ -129,6 +136,25 @@ class PageSession:
             found = {"phase": "ready", "job": dict(job)}
         if job_id == self._selected and not self._shows_newer(found["job"]):
             self.detail.param.update(**found)
+            self._tell_why_it_waits()
+
+    def _tell_why_it_waits(self) -> None:
+        """Say why the shown job waits, from now on and as long as it does."""
+        if self._shows_pending() and (self._waiting is None or self._waiting.done()):
+            self._waiting = self._spawn(self._ask_why_it_waits())
+
+    async def _ask_why_it_waits(self) -> None:
+        while (job_id := self._selected) is not None and self._shows_pending():
+            try:
+                reason = await self._hub.adapter.pending_reason(job_id)
+            except AdapterError:  # the page says elsewhere that the API does not answer
+                reason = ""
+            if job_id == self._selected and self._shows_pending():
+                self.detail.waits_for = reason
+            await asyncio.sleep(ASK_AGAIN_SECONDS)
+
+    def _shows_pending(self) -> bool:
+        return self.detail.job is not None and self.detail.job.get("status") == "pending"
 
     def _shows_newer(self, job: dict[str, Any] | None) -> bool:
         shown = self.detail.job
@@ -145,6 +171,7 @@ class PageSession:
         # The feed leaves the result out: keep the one that is shown, and ask for it when the job has just ended.
         result = shown.get("result") if ended else None
         self.detail.param.update(phase="ready", job={**shown, **job, "result": result})
+        self._tell_why_it_waits()  # it may have been queued again
         if ended and shown.get("status") not in ENDED:
             self._spawn(self._load_detail(str(job.get("job_id"))))
 
@@ -213,10 +240,11 @@ class PageSession:
             said = f"The list could not be read again: {self._hub.failure}"
         return said
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def _version(job: dict[str, Any]) -> int:

@@ -9,6 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from prefect_jobs.api.adapter import Adapter, TheAdapter
+from prefect_jobs.api.pending import WaitsFor, what_it_waits_for
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.wire import EXAMPLE_ID, ZTime
 from prefect_jobs.estimates import remaining, slower_than_usual
@@ -112,6 +113,7 @@ class JobDetail(BaseModel):
     metadata: JobMetadata
     version: int = Field(examples=[1772612103000])
     stoppable: Stoppable = Field(examples=["prefect"])
+    pending_reason: WaitsFor | None = Field(description="Why it waits, while it does.", examples=[None])
     prefect_url: str | None = Field(description="The run in Prefect's own pages.", examples=[None])
 
 
@@ -149,6 +151,7 @@ async def get_detail(adapter: TheAdapter, job_id: str) -> JobDetail:
         metadata=JobMetadata(input_params=dict(job.parameters), worker_id=about.worker),
         version=job.version,
         stoppable=job.stoppable,
+        pending_reason=await what_it_waits_for(adapter, job),
         prefect_url=adapter.gateway.run_page(job.job_id),
     )
 

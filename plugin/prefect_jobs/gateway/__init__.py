@@ -1,6 +1,7 @@
 """The adapter's door to Prefect. Only this package speaks to Prefect's API for it."""
 
 from prefect_jobs.gateway.flows import DeployedFlow, Deployment
+from prefect_jobs.gateway.outlook import Outlook
 from prefect_jobs.gateway.paging import START, Bookmark, RunPage
 from prefect_jobs.gateway.runs import LogLine, Progress, Run, RunEvent, RunState, RunStep
 from prefect_jobs.gateway.seam import (
@@ -28,6 +29,7 @@ __all__ = [
     "NoDeployment",
     "NoPrefectAddress",
     "NothingRunsIt",
+    "Outlook",
     "PrefectUnavailable",
     "Progress",
     "Run",

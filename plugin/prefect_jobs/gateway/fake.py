@@ -15,6 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from prefect_jobs.gateway.flows import DeployedFlow, Deployment
+from prefect_jobs.gateway.outlook import AT_WORK, Outlook, Places, Way
 from prefect_jobs.gateway.paging import START, Bookmark, Order, RunPage, read_page
 from prefect_jobs.gateway.runs import ACTIVE_TYPES, TERMINAL_TYPES, LogLine, Progress, Run, RunEvent, RunState, in_order
 from prefect_jobs.gateway.seam import (
@@ -99,6 +100,14 @@ class FakePrefect:
         self._keys: dict[tuple[str, str], str] = {}
         self.queues: dict[str, int] = {}
         """The priorities of work queues."""
+        self.queue_ways: dict[str, Way] = {}
+        """Work queues by their ids."""
+        self.pools: dict[str, Way] = {}
+        """Work pools; a run is in the one that it names."""
+        self.workers: dict[str, tuple[str, ...]] = {}
+        """The workers that are online, by their pool."""
+        self.places: dict[str, Places] = {}
+        """Deployments with what is known of their limits, by their ids."""
         self._subscribers: list[asyncio.Queue[RunEvent | None]] = []
         self._log_listeners: list[tuple[str, asyncio.Queue[None]]] = []
         self.is_down = False
@@ -315,6 +324,24 @@ class FakePrefect:
         """See ``Gateway``."""
         self._asked()
         return self.queues.get(queue_id)
+
+    async def outlook(self, run_id: str) -> Outlook:
+        """See ``Gateway``."""
+        run = self._held(run_id)
+        others = [other for other in self._runs.values() if other.state_type in AT_WORK]
+        pool = run.pool_name or ""
+        return Outlook(
+            run=run,
+            pool=self.pools.get(pool),
+            queue=self.queue_ways.get(run.queue_id or ""),
+            workers=self.workers.get(pool, ()),
+            deployment=self.places.get(run.deployment_id or ""),
+            at_work=tuple(
+                other
+                for other in others
+                if (other.pool_name == run.pool_name if run.pool_name else other.deployment_id == run.deployment_id)
+            ),
+        )
 
     def run_page(self, run_id: str) -> str | None:
         """See ``Gateway``."""

@@ -26,6 +26,7 @@ from prefect.logging.clients import PrefectLogsSubscriber
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
 
 from prefect_jobs.gateway.flows import DeployedFlow, read_flows
+from prefect_jobs.gateway.outlook import AT_WORK, Outlook, read_outlook
 from prefect_jobs.gateway.paging import START, Bookmark, Order, RunPage, read_page
 from prefect_jobs.gateway.runs import (
     ACTIVE_TYPES,
@@ -320,6 +321,18 @@ class PrefectGateway:
             if error.response.status_code != HTTPStatus.NOT_FOUND:
                 raise
             return None
+
+    async def outlook(self, run_id: str) -> Outlook:
+        """See ``Gateway``."""
+        runs = await self.read_runs([run_id])
+        if not runs:
+            raise RunGone(run_id)
+        return await read_outlook(self._ask, runs[0], self._runs_at_work)
+
+    async def _runs_at_work(self, narrowed: Mapping[str, Any]) -> list[Run]:
+        began = time.monotonic_ns()
+        at_work = {"flow_runs": {"state": {"type": {"any_": list(AT_WORK)}}}, "limit": PAGE}
+        return await self._read(await self._ask("POST", "/flow_runs/filter", json={**at_work, **narrowed}), began)
 
     def run_page(self, run_id: str) -> str | None:
         """See ``Gateway``."""

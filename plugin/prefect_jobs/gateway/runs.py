@@ -11,9 +11,18 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from prefect_jobs.clean_text import clean
-from prefect_jobs.report_names import CREATED_LABEL, KIT_LABEL, PROGRESS_LABEL, RESULT_LABEL, STEPS_LABEL, TITLE_LABEL
+from prefect_jobs.report_names import (
+    CREATED_LABEL,
+    KIT_LABEL,
+    PROGRESS_LABEL,
+    RESULT_LABEL,
+    STEPS_LABEL,
+    TITLE_LABEL,
+    WORKER_LABEL,
+)
+from prefect_jobs.worker_process import WorkerProcess
 
-WORKER_LABEL = "prefect.worker.name"
+WORKER_NAME_LABEL = "prefect.worker.name"
 """Prefect's own label of the run: the worker that took it last."""
 
 TERMINAL_TYPES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
@@ -107,6 +116,9 @@ class Run:
     """What people call jobs of its type, where the kit says it."""
     worker: str | None = None
     """The worker that took it last."""
+    worker_process: WorkerProcess | None = None
+    """Which process that is, where it says so."""
+    pool_name: str | None = None
     queue_name: str | None = None
     queue_id: str | None = None
     retries: int = 0
@@ -226,7 +238,9 @@ def run_from_json(
         has_result=has_result,
         uses_kit=KIT_LABEL in labels,
         title=_text(labels.get(TITLE_LABEL)),
-        worker=_text(labels.get(WORKER_LABEL)),
+        worker=_text(labels.get(WORKER_NAME_LABEL)),
+        worker_process=WorkerProcess.parse(labels.get(WORKER_LABEL)),
+        pool_name=_text(data.get("work_pool_name")),
         queue_name=_text(data.get("work_queue_name")),
         queue_id=_text(data.get("work_queue_id")),
         retries=int(policy.get("retries") or 0),

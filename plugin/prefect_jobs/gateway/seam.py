@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from prefect_jobs.gateway.asking import PAGE
 from prefect_jobs.gateway.flows import DeployedFlow
+from prefect_jobs.gateway.outlook import Outlook
 from prefect_jobs.gateway.paging import START, Bookmark, RunPage
 from prefect_jobs.gateway.runs import LogLine, Run, RunEvent, RunState
 
@@ -195,6 +196,14 @@ class Gateway(Protocol):
 
     async def queue_priority(self, queue_id: str) -> int | None:
         """The priority of a work queue (1 is the highest), or None when it is not there."""
+        ...
+
+    async def outlook(self, run_id: str) -> Outlook:
+        """Everything that decides whether a waiting run is taken.
+
+        Raises:
+            RunGone: it is not there.
+        """
         ...
 
     def run_page(self, run_id: str) -> str | None:

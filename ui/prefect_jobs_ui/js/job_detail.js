@@ -16,7 +16,7 @@ const Time = ({time, now}) =>
 const Row = ({label, testid, children}) => html`<div class="row" data-testid=${testid ?? `metadata-item-${label.toLowerCase()}`}>
   <dt>${label}<span class="sr-only">:</span></dt><dd>${children}</dd></div>`
 
-function Metadata({job, now}) {
+function Metadata({job, waitsFor, now}) {
   const ended = ENDED.includes(job.status)
   return html`<div class="panel" data-testid="job-metadata"><dl class="metadata">
     <${Row} label="Type"><span data-testid="job-type">${typeLabel(job.job_type)}</span><//>
@@ -26,6 +26,7 @@ function Metadata({job, now}) {
     ${ended && job.completed_at && job.started_at && html`<${Row} label="Duration">${duration(job.started_at, job.completed_at)}<//>`}
     </dl>
     ${job.message && html`<dl class="message" data-testid="message-section"><${Row} label="Status">${job.message}<//></dl>`}
+    ${job.status === "pending" && waitsFor && html`<dl class="message" data-testid="waiting-section"><${Row} label="Waiting">${waitsFor}<//></dl>`}
   </div>`
 }
 
@@ -61,7 +62,7 @@ function Result({result}) {
   </section>`
 }
 
-function Job({job}) {
+function Job({job, waitsFor}) {
   const [now, setNow] = useState(Date.now())
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1000)
@@ -71,7 +72,7 @@ function Job({job}) {
   return html`
     <${Header} job=${job} />
     <div class="detail-body">
-      <${Metadata} job=${job} now=${moment} />
+      <${Metadata} job=${job} waitsFor=${waitsFor} now=${moment} />
       ${job.error && html`<div class="error-box ${look(job)}" data-testid="error-section"><${Icon} name="alert" /><div><h3>Error</h3><p>${job.error}</p></div></div>`}
       <${JobLogs} key=${job.job_id} jobId=${job.job_id} live=${!ENDED.includes(job.status)} />
       ${job.status === "completed" && job.result !== null && job.result !== undefined && html`<${Result} result=${job.result} />`}
@@ -85,7 +86,7 @@ function Nothing({children, role}) {
 
 function JobDetail({model}) {
   const {selected} = useStore(selection)
-  const {phase, job, failure} = useModel(model, ["phase", "job", "failure"])
+  const {phase, job, failure, waits_for: waitsFor} = useModel(model, ["phase", "job", "failure", "waits_for"])
   const panel = useRef(null)
   useEffect(() => {
     // On a phone the detail takes the list's place: the focus goes along, and back to the card afterwards.
@@ -95,7 +96,7 @@ function JobDetail({model}) {
   }, [selected])
   let body
   if (selected === null) body = html`<div class="nothing"><${Icon} name="document" /><p>Select a job to view details</p></div>`
-  else if (job && job.job_id === selected) body = html`<${Job} key=${selected} job=${job} />`
+  else if (job && job.job_id === selected) body = html`<${Job} key=${selected} job=${job} waitsFor=${waitsFor} />`
   else if (phase === "missing") {
     body = html`<${Nothing} role="alert"><${Icon} name="alert" /><h2>Job Not Found</h2><p>There is no job with ID <code>${selected}</code>. It may have been deleted.</p><//>`
   } else if (phase === "failed") body = html`<${Nothing} role="alert"><${Icon} name="alert" /><h2>Error Loading Job</h2><p>${failure || "An error occurred"}</p><//>`
