@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 from prefect_jobs.gateway import PAGE, GatewayError, LogLine
 from prefect_jobs.jobs import Job
-from prefect_jobs.log_tail import SETTLE_AFTER, LogTails
+from prefect_jobs.log_tail import LogTails
 from prefect_jobs.store import JobIndex, LogStore
 
 logger = logging.getLogger(__name__)
@@ -144,11 +144,8 @@ class LogIngest:
         except GatewayError as error:
             logger.debug("log of %s: %s", job_id, error)
             return
-        if not job.ended or (settled and self._is_over(job)):
+        if not job.ended or (settled and self._tails.is_over(job)):
             self._unsettled.discard(job_id)
-
-    def _is_over(self, job: Job) -> bool:
-        return job.completed_at is not None and self._clock() - job.completed_at > SETTLE_AFTER
 
     async def drop_expired(self) -> None:
         """Drop the copies that nobody needs. They are copied again when somebody asks."""

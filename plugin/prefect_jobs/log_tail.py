@@ -127,6 +127,11 @@ class LogTails:
             await self._store.note_use(job.job_id, self._clock())
             return LogReach(complete=True, as_of=book.whole_at)
         asked_at = self._clock()
+        if newest_first and book.gap is not None and self.is_over(job):
+            # The end is here, and only what is in front of it is missing: there is nothing to wait for.
+            await self._fill(job.job_id)
+            await self._store.note_use(job.job_id, asked_at)
+            return LogReach(complete=False, as_of=book.whole_at, goes_on=True)
         if newest_first:
             deadline = began + (self._pace.patience_for_tail if book.lines else self._pace.patience)
             failure = await self._within(job.job_id, "newest", deadline, lambda: self._newest(job))
@@ -241,12 +246,14 @@ class LogTails:
         await self._copier.ahead(job_id, urgent=urgent, announce=announce)
         if await self._fill(job_id):
             return False
-        ended_at = None
-        if job.completed_at is not None and self._clock() - job.completed_at > SETTLE_AFTER:
-            ended_at = job.completed_at
+        ended_at = job.completed_at if self.is_over(job) else None
         if ended_at is None and not prove:
             return False
         return await self._copier.prove(job_id, ended_at=ended_at, urgent=urgent, announce=announce)
+
+    def is_over(self, job: Job) -> bool:
+        """Whether no more lines can come."""
+        return job.completed_at is not None and self._clock() - job.completed_at > SETTLE_AFTER
 
     def _announce(self, job_id: str) -> None:
         tail = self._tails.get(job_id)

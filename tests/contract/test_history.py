@@ -37,6 +37,7 @@ def test_the_history_of_a_completed_job_in_the_contracts_words(api: httpx.Client
         "completed_at",
         "transitions",
         "attempts",
+        "steps",
         "complete",
     ]
     assert (past["job_id"], past["job_type"], past["status"], past["complete"]) == (
