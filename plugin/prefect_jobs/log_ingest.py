@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from prefect_jobs.gateway import PAGE, GatewayError, LogLine
-from prefect_jobs.jobs import Job
 from prefect_jobs.log_tail import LogTails
 from prefect_jobs.store import JobIndex, LogStore
 
