@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .demo
-TIERS := unit repo fuzz contract postgres flows integration ui
+TIERS := unit repo fuzz contract postgres flows integration lifecycle ui
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help

@@ -33,7 +33,7 @@ def stack(
     if on_postgres:
         url = request.getfixturevalue("postgres").new_database()
         databases = {"index_url": url, "events_url": url}
-    with running_stack(tmp_path_factory.mktemp("stack"), events=SEEDED_EVENTS, **databases) as running:
+    with running_stack(tmp_path_factory.mktemp("stack"), events=SEEDED_EVENTS, settings={}, **databases) as running:
         yield running
 
 

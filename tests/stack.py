@@ -148,11 +148,17 @@ class Stack:
 
 
 @contextmanager
-def running_stack(folder: Path, *options: str, events: int = 0, **databases: str) -> Generator[Stack]:
-    """Start the stack, wait until it is ready, and prove at the end that it left no process behind."""
+def running_stack(
+    folder: Path, *options: str, events: int = 0, settings: Mapping[str, str] | None = None, **databases: str
+) -> Generator[Stack]:
+    """Start the stack, wait until it is ready, and prove at the end that it left no process behind.
+
+    `settings` are further environment variables, such as settings of the Prefect server.
+    """
     port, prefect_port = free_port(), free_port()
     data, log_file = folder / "data", folder / "up.log"
     environment = {**clean_environment(), "PREFECT_JOBS_DATA_DIR": str(data), **_as_environment(databases)}
+    environment |= settings or {}
     if events:
         sample = [sys.executable, "-m", "prefect_jobs.cli", "events", "sample", f"--count={events}", "--seed=1"]
         subprocess.run(sample, env=environment, check=True, capture_output=True)

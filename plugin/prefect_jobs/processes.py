@@ -14,10 +14,11 @@ from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
+from prefect_jobs.sidecar.process_tree import NAME as SIDECAR
+
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")
 KILL_WITHIN = 2.0  # seconds: a process that the kernel holds longer cannot be waited for
-SIDECAR = b"/prefect_jobs/sidecar"
 GONE = "ZX"  # states of a process that ended but was not taken leave of
 
 
@@ -68,10 +69,9 @@ def environment(pid: int) -> dict[str, str]:
 def is_sidecar(pid: int) -> bool:
     """Whether this process watches a running job: it ends by itself once it has told what became of the job."""
     try:
-        arguments = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+        return (PROC / str(pid) / "comm").read_text(errors="replace").rstrip() == SIDECAR
     except OSError:
         return False
-    return any(argument.endswith(SIDECAR) for argument in arguments)
 
 
 def kill_descendants(pid: int) -> list[int]:

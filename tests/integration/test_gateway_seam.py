@@ -15,7 +15,7 @@ from prefect.client.schemas.actions import LogCreate, WorkPoolCreate
 from prefect.events.clients import PrefectEventsClient
 from prefect.events.schemas.events import Event, Resource
 from prefect.exceptions import ObjectAlreadyExists
-from prefect.states import Completed, Failed, Pending, Running, Scheduled
+from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
 
 from prefect_jobs.gateway import (
     PAGE,
@@ -309,6 +309,37 @@ async def test_a_running_run_gets_prefects_own_cancel_once(world: World) -> None
     assert run.state_id == first.id
 
 
+async def test_a_running_run_of_the_kit_is_asked_to_stop_once(world: World) -> None:
+    run_id = await world.new_run()
+    await world.move(run_id, "RUNNING")
+    first = await world.gateway.cancel(run_id, "by alice", cooperative=True)
+    second = await world.gateway.cancel(run_id, "by bob", cooperative=True)
+    assert (first.type, first.name, first.id) == ("CANCELLING", "Stopping", second.id)
+
+
+async def test_an_abort_is_asked_once_of_a_run_at_work_and_of_one_that_is_stopping(world: World) -> None:
+    for stops_already in (False, True):
+        run_id = await world.new_run()
+        await world.move(run_id, "RUNNING")
+        if stops_already:
+            await world.gateway.cancel(run_id, "by alice", cooperative=True)
+        first = await world.gateway.abort(run_id, "by bob")
+        second = await world.gateway.abort(run_id, "by carol")
+        assert (first.type, first.name, first.id) == ("CANCELLING", "Aborting", second.id)
+        [run] = await world.gateway.read_runs([run_id])
+        assert (run.state_id, run.state_message) == (first.id, "by bob")
+
+
+async def test_a_run_that_has_not_begun_or_has_ended_is_not_aborted(world: World) -> None:
+    waiting, ended = await world.new_run(), await world.new_run()
+    await world.move(ended, "COMPLETED")
+    for run_id in (waiting, ended):
+        before = (await world.gateway.read_runs([run_id]))[0].state_id
+        with pytest.raises(StateRefused):
+            await world.gateway.abort(run_id, "by bob")
+        assert (await world.gateway.read_runs([run_id]))[0].state_id == before
+
+
 async def test_a_run_that_ended_is_not_cancelled(world: World) -> None:
     run_id = await world.new_run()
     await world.move(run_id, "COMPLETED")
@@ -429,6 +460,19 @@ async def test_a_run_that_ended_while_it_was_cancelled_as_pending_keeps_its_end(
             await RunTransitions(Overtaken(world.prefect, world.client, ended)).cancel(run_id, "by alice")
         [run] = await world.gateway.read_runs([run_id])
         assert (run.state_type, run.state_message) == ("COMPLETED", "all done")
+
+
+async def test_a_run_that_ended_while_its_cancel_became_an_abort_keeps_its_end(stack: Stack) -> None:
+    """Prefect takes Aborting over Stopping by force only, and force raises an ended run from the dead."""
+    async with real_world(stack.prefect_api_url) as world:
+        run_id = await world.new_run()
+        await world.move(run_id, "RUNNING")
+        await world.gateway.cancel(run_id, "by alice", cooperative=True)
+        stopped = Cancelled(message="by alice, at a checkpoint")
+        with pytest.raises(StateRefused):
+            await RunTransitions(Overtaken(world.prefect, world.client, stopped)).abort(run_id, "by bob")
+        [run] = await world.gateway.read_runs([run_id])
+        assert (run.state_type, run.state_message) == ("CANCELLED", "by alice, at a checkpoint")
 
 
 async def test_parameters_that_prefect_does_not_take_are_refused_with_its_reason(stack: Stack) -> None:

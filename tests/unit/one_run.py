@@ -19,6 +19,7 @@ class OneRun(HttpApi):
         self.states: list[dict[str, Any]] = []
         self._last = datetime.min.replace(tzinfo=UTC)
         self.run_count = 0
+        self.labels: dict[str, str] = {}
         self.deleted = False
         self.away = 0
         """So many further questions get no clear answer."""
@@ -70,6 +71,9 @@ class OneRun(HttpApi):
             return {"server": {"services": {"cancellation_cleanup": {"cancelling_timeout_seconds": 10.0}}}}
         if self.deleted:
             raise Refused(404, b"")
+        if method == "PATCH":
+            self.labels |= body
+            return None
         if method == "POST":
             return self._set_state(body["state"], force=body["force"])
         if path.startswith("/flow_run_states/"):

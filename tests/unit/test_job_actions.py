@@ -102,6 +102,25 @@ async def test_the_index_is_right_when_the_action_is_answered(stage: Stage) -> N
         assert [job.state for job in [await stage.index.get(run.id)] if job] == [state]
 
 
+async def test_a_running_job_of_the_kit_is_asked_to_stop_and_any_other_gets_prefects_cancel(stage: Stage) -> None:
+    for action, of_the_kit, state in (
+        ("cancel", True, "stopping"),
+        ("abort", True, "aborting"),
+        ("cancel", False, "cancelling"),
+        ("abort", False, "cancelling"),
+    ):
+        run = stage.prefect.put(running(uses_kit=of_the_kit))
+        job = await getattr(stage.actions, action)(run.id, by="alice")
+        assert (job.state, job.stoppable) == (state, "cooperative" if of_the_kit else "prefect")
+
+
+async def test_a_cancel_becomes_an_abort_and_never_the_other_way_round(stage: Stage) -> None:
+    run = stage.prefect.put(running(uses_kit=True))
+    await stage.actions.cancel(run.id, by="alice")
+    assert (await stage.actions.abort(run.id, by="bob")).state == "aborting"
+    assert (await stage.actions.cancel(run.id, by="carol")).state == "aborting"
+
+
 async def test_an_action_is_judged_by_prefect_and_not_by_an_index_that_lags(stage: Stage) -> None:
     run = stage.prefect.put(running())
     await stage.job(run)

@@ -8,7 +8,8 @@ from typing import Any, cast
 import pytest
 
 from prefect_jobs.sidecar.adapter_line import AdapterLine
-from prefect_jobs.sidecar.orders import RAISED, RETURNED, RUNNING, STOPPED, Orders, phase_line
+from prefect_jobs.sidecar.http_call import Unclear
+from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, RUNNING, STOPPED, Orders, phase_line
 from prefect_jobs.sidecar.page import NOT_OURS, SIZE, STOP, Page
 from prefect_jobs.sidecar.process_tree import ProcessTree
 from prefect_jobs.sidecar.receipt import find_receipt, without_receipt
@@ -221,6 +222,9 @@ def test_a_body_that_ended_before_it_could_be_stopped_gets_its_own_end(
         (RAISED, ("RUNNING", ""), ("FAILED", "Failed")),
         (RAISED, ("CANCELLING", "Aborting"), ("FAILED", "Failed")),
         (STOPPED, ("CANCELLING", "Stopping"), ("CANCELLED", "Cancelled")),
+        (INTERRUPTED, ("RUNNING", ""), ("CRASHED", "Crashed")),
+        (INTERRUPTED, ("SCHEDULED", "AwaitingRetry"), ("SCHEDULED", "AwaitingRetry")),
+        (INTERRUPTED, ("CANCELLING", "Cancelling"), ("CANCELLED", "Cancelled")),
         (STOPPED, ("CANCELLED", ""), ("CANCELLED", "Cancelled")),
     ],
 )
@@ -297,6 +301,16 @@ def test_a_body_whose_run_somebody_ended_stops(stage_of: Callable[..., Stage], t
     stage.run.put(type)
     stage.watch.look()
     assert stage.page.flag == flag
+
+
+def test_a_watched_run_says_so_before_anything_else(stage_of: Callable[..., Stage]) -> None:
+    """A job stuck in C code from its first line on cannot: it was taken for one that only Prefect can stop."""
+    stage = stage_of(OneRun())
+    stage.run.away = 1
+    with pytest.raises(Unclear):
+        stage.watch.look()
+    stage.watch.look()
+    assert stage.run.labels == {"prefect-jobs.kit": "1"}
 
 
 def test_a_watch_ends_with_its_run(stage_of: Callable[..., Stage]) -> None:

@@ -1,5 +1,6 @@
 """A job's transitions and attempts, drawn from Prefect's states."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -131,3 +132,33 @@ def test_a_job_that_never_began_has_no_attempt_and_a_cancellation_is_no_previous
     past = states("SCHEDULED", "CANCELLED", "SCHEDULED")
     assert attempts_of(past, {}) == []
     assert previous_errors(past) == []
+
+
+RECEIPT = "Receipt: asked 2026-03-04T08:15:00.120Z, delivered after 0.30 s, killed after 0.36 s: 4711 python."
+
+
+def test_a_stop_that_is_proven_afterwards_is_one_transition_with_its_receipt() -> None:
+    """Its end is written before the kill, and again with the proof."""
+    past = states("RUNNING", ("CANCELLING", "Aborting"), ("CANCELLED", "Aborted", "by bob"))
+    past += [replace(past[-1], id="s9", message=f"by bob. {RECEIPT}")]
+    told = transitions_of(past, [Action("abort", "bob", START, "s1")], Origin())
+    assert [transition.state for transition in told] == ["running", "aborting", "aborted"]
+    end = told[-1]
+    assert (end.state_id, end.by, end.trigger, end.message) == ("s2", "bob", "user", f"by bob. {RECEIPT}")
+    assert end.receipt is not None
+    assert (end.receipt.how, end.receipt.processes) == ("killed", ((4711, "python"),))
+
+
+def test_a_renewed_wish_to_stop_is_told_once() -> None:
+    past = states("RUNNING", *[("CANCELLING", "Stopping")] * 3, ("CANCELLED", "Cancelled"))
+    told = transitions_of(past, [Action("cancel", "alice", START, "s1")], Origin())
+    assert [(transition.state, transition.by) for transition in told[1:]] == [
+        ("stopping", "alice"),
+        ("cancelled", "alice"),
+    ]
+
+
+def test_an_error_is_told_without_the_receipt_behind_it() -> None:
+    past = states("RUNNING", ("CRASHED", "Crashed", f"The job's process died. {RECEIPT}"))
+    [_, end] = transitions_of(past, [], Origin())
+    assert (end.error, end.message) == ("The job's process died", f"The job's process died. {RECEIPT}")

@@ -28,7 +28,7 @@ from prefect_jobs.kit.watching import Charge, Watching, begin_watch, wait_until_
 from prefect_jobs.kit.wire import storable
 from prefect_jobs.report_names import KIT_LABEL, RESULT_LABEL, TITLE_LABEL
 from prefect_jobs.sidecar.http_call import HttpApi, Refused, Unclear
-from prefect_jobs.sidecar.orders import RAISED, RETURNED, STOPPED
+from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, STOPPED
 from prefect_jobs.sidecar.page import NOT_OURS, StopRequest
 from prefect_jobs.sidecar.run_api import RunApi, cancelled_before_it_began
 
@@ -100,7 +100,9 @@ class Attempt:
             return self._stopped(request, error)
         if isinstance(error, Exception):
             self._logger.error("Job failed: %s", storable(str(error)) or type(error).__name__)
-        self._tell(RAISED, storable(f"{type(error).__name__}: {error}"))
+            self._tell(RAISED, storable(f"{type(error).__name__}: {error}"))
+        else:
+            self._tell(INTERRUPTED)
         self._close({})
         self._settle()
         return None

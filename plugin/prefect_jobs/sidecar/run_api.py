@@ -96,6 +96,10 @@ class RunApi:
             self._put_back_an_end(seen, str(state["id"]))
         return State({"name": name, "type": type, "message": message, **state}, self.attempt)
 
+    def introduce(self, label: str) -> None:
+        """Mark the run as one that is watched: only such a run is asked to stop, and not stopped by Prefect."""
+        self._change("PATCH", "labels", {label: "1"})
+
     def cancelling_timeout(self) -> float:
         """Seconds after which the server ends a run that is being cancelled, whatever became of it."""
         try:
@@ -121,16 +125,19 @@ class RunApi:
         return sorted(states, key=lambda fields: (epoch(str(fields["timestamp"])), str(fields["id"])))
 
     def _set_state(self, state: "dict[str, Any]", *, force: bool) -> "dict[str, Any]":
-        body = {"state": state, "force": force}
+        return self._change("POST", "set_state", {"state": state, "force": force})
+
+    def _change(self, method: str, what: str, body: object) -> "Any":
+        path = f"{self._run}/{what}"
         try:
-            return self._api.call("POST", f"{self._run}/set_state", body, self._csrf)
+            return self._api.call(method, path, body, self._csrf)
         except Refused as refused:
             if refused.status != 403 or b"CSRF" not in refused.body:
                 raise
         client = str(uuid.uuid4())
         token = self._api.call("GET", f"/csrf-token?client={client}")["token"]
         self._csrf = {"Prefect-Csrf-Token": str(token), "Prefect-Csrf-Client": client}
-        return self._api.call("POST", f"{self._run}/set_state", body, self._csrf)
+        return self._api.call(method, path, body, self._csrf)
 
     def _patiently(self, ask: "Callable[[], Any]") -> "Any":
         for _ in range(TRIES - 1):

@@ -9,9 +9,10 @@ import os
 import select
 import time
 
+from prefect_jobs.report_names import KIT_LABEL
 from prefect_jobs.sidecar.adapter_line import AdapterLine
 from prefect_jobs.sidecar.http_call import HttpApi, Refused, Unclear
-from prefect_jobs.sidecar.orders import RAISED, RETURNED, RUNNING, STOPPED, Orders, read_phase
+from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, RUNNING, STOPPED, Orders, read_phase
 from prefect_jobs.sidecar.page import NOT_OURS, STOP, Page, StopRequest
 from prefect_jobs.sidecar.receipt import Receipt, epoch, with_receipt, without_receipt
 from prefect_jobs.sidecar.run_api import TERMINAL, Overtaken, RunApi, State
@@ -46,6 +47,8 @@ REPORT_WITHIN = 120.0
 LINGER = 10.0
 """Seconds after the end of a stopped job in which its process is expected to end too."""
 
+_OF_THE_ENGINE = (STOPPED, INTERRUPTED)
+"""Phases after which Prefect's engine, or whoever sent the signal, writes the end of a run that was to stop."""
 AT_WORK = ("running", "retrying", "paused")
 """The adapter's words for a job that nobody wants to stop."""
 CRASHED = "The job's process died"
@@ -79,6 +82,7 @@ class Watch:
         self._renew_at: float | None = None
         self._remember_at = 0.0
         self._awaits_retry = False
+        self._introduced = False
         self._over = False
         self._hurry = False
 
@@ -183,7 +187,12 @@ class Watch:
         self._schedule_next_look()
         if state is None:  # the run was deleted: there is nothing left to be right about
             self._over = True
-        elif state.run_count != self._run.attempt and not self._was_resumed(state):
+            return
+        if not self._introduced:
+            # Not the job's own business: one that is stuck in C code from its first line on says nothing.
+            self._run.introduce(KIT_LABEL)
+            self._introduced = True
+        if state.run_count != self._run.attempt and not self._was_resumed(state):
             self._let_go()
         elif state.terminal:
             self._saw_an_end(state)
@@ -313,7 +322,7 @@ class Watch:
 
     def _settle(self, state: State) -> None:
         """End a run whose body ended while it was asked to stop: Prefect refuses every end but Cancelled then."""
-        if self._phase == STOPPED and time.monotonic() < self._phase_since + ENGINE_WRITES_WITHIN:
+        if self._phase in _OF_THE_ENGINE and time.monotonic() < self._phase_since + ENGINE_WRITES_WITHIN:
             return
         request = self._page.request() or _wish(state, time.time())
         type, name, how = self._ending(state)
@@ -346,7 +355,7 @@ class Watch:
         self._listen()
         died = time.time()
         killed: Sequence[Process] = ()
-        if self._phase in (RUNNING, STOPPED) and self._tree is not None:
+        if self._phase in (RUNNING, INTERRUPTED, STOPPED) and self._tree is not None:
             self._tree.freeze()
             killed = self._tree.kill()
         began = time.monotonic()
@@ -375,7 +384,7 @@ class Watch:
         wished = state.type == "CANCELLING"
         if patience > 0 and not self._hurry and not (wished and state.name in ("Stopping", "Aborting")):
             return
-        if self._phase == RUNNING and not wished:
+        if self._phase in (RUNNING, INTERRUPTED) and not wished:
             receipt = Receipt(died, died, time.time(), "ended", killed, cause="died")
             self._run.write(state, "CRASHED", "Crashed", with_receipt(CRASHED, receipt), force=False)
         else:

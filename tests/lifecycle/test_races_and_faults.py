@@ -1,0 +1,189 @@
+"""Stops that meet something: the end of the job, the beginning of it, another attempt, a server that froze or died."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.lifecycle.jobs import SLOW_IMPORT, Jobs, Subject, frozen
+from tests.stack import eventually
+
+STOPPING = ("stopping", "aborting", "cancelling")
+
+
+def assert_over(subject: Subject, state: str, *, run_count: int = 1) -> None:
+    """It ended as this, once, and nothing of it is left."""
+    job = subject.wait_end(60.0)
+    subject.wait_gone()
+    assert (job["state"], subject.run_count) == (state, run_count), [s["name"] for s in subject.states]
+
+
+def start_all(jobs: Jobs, *names: str) -> list[Subject]:
+    """Jobs at work, started side by side."""
+    with ThreadPoolExecutor(len(names)) as pool:
+        started = list(pool.map(jobs.start, names))
+        return list(pool.map(Subject.wait_ready, started))
+
+
+@pytest.mark.timeout(240)
+def test_a_cancel_that_races_the_last_line_of_the_body_ends_one_way_or_the_other(jobs: Jobs) -> None:
+    """A run that completes while it is being cancelled is refused by Prefect, and would say Stopping for ever."""
+
+    def race(offset: float) -> str:
+        subject = jobs.start("heedless", "script", seconds=3.0).wait_ready()
+        last_line = (subject.folder / "ready").stat().st_mtime + 3.0
+        time.sleep(max(0.0, last_line + offset - time.time()))
+        answer = subject.act("cancel").status_code
+        job = subject.wait_end()
+        subject.wait_gone()
+        assert answer in (200, 409)
+        assert job["state"] in (("completed",) if answer == 409 else ("completed", "cancelled"))
+        assert job["result"] == ("all done" if job["state"] == "completed" else None)
+        assert subject.run_count == 1
+        return job["state"]
+
+    offsets = [-0.3, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2, 0.4]
+    with ThreadPoolExecutor(4) as pool:
+        assert len(list(pool.map(race, offsets))) == len(offsets)
+
+
+def test_a_job_that_is_cancelled_while_it_imports_never_begins(jobs: Jobs) -> None:
+    """Prefect lets a process that is on its way begin after the cancellation."""
+    subject = jobs.start("slow_import", file=SLOW_IMPORT)
+    jobs.prefect.wait_for(subject.id, "PENDING")
+    time.sleep(1.0)  # the process is on its way: it imports for six seconds
+    assert subject.act("cancel").status_code == 200
+    assert subject.wait_end()["state"] == "cancelled"
+
+    def refused() -> bool:
+        messages = [state["message"] or "" for state in subject.states]
+        return any("It was cancelled before it began" in message for message in messages)
+
+    eventually(refused, within=60)
+    assert subject.wait_end()["state"] == "cancelled"
+    assert not (subject.folder / "began").exists()
+
+
+def test_an_old_attempt_never_touches_a_new_one(jobs: Jobs) -> None:
+    """A job is thought dead, queued again, and its old process and sidecar come back."""
+    subject = jobs.start("stepping").wait_ready()
+    old, old_sidecar = subject.process, subject.sidecars[-1]
+    (subject.folder / "ready").unlink()
+    with frozen(old.pid), frozen(old_sidecar.pid):
+        jobs.prefect.post(f"/flow_runs/{subject.id}/set_state", {"state": {"type": "CRASHED"}, "force": True})
+        eventually(lambda: subject.act("retry").status_code == 200)
+        new = Subject(subject.id, subject.folder, subject.prefect, subject.api).wait_ready()
+        assert new.process.pid != old.pid
+    # The old one comes to life, sees that the run is not its own any more, and leaves it alone.
+    eventually(lambda: not old.is_running() or old.status() == psutil.STATUS_ZOMBIE, within=20)
+    assert new.job["state"] == "running"
+    assert [state["type"] for state in subject.states][-1] == "RUNNING"
+    assert new.act("cancel").status_code == 200
+    assert_over(new, "cancelled", run_count=2)
+    assert [attempt["status"] for attempt in new.history["attempts"]] == ["failed", "cancelled"]
+
+
+def test_an_old_sidecar_says_nothing_about_the_death_of_its_job(jobs: Jobs) -> None:
+    subject = jobs.start("sleeping").wait_ready()
+    old, old_sidecar = subject.process, subject.sidecars[-1]
+    (subject.folder / "ready").unlink()
+    with frozen(old_sidecar.pid):
+        jobs.prefect.post(f"/flow_runs/{subject.id}/set_state", {"state": {"type": "CRASHED"}, "force": True})
+        eventually(lambda: subject.act("retry").status_code == 200)
+        new = Subject(subject.id, subject.folder, subject.prefect, subject.api).wait_ready()
+        old.kill()
+    subject.wait_gone()
+    assert new.job["state"] == "running"
+    assert new.act("abort").status_code == 200
+    assert_over(new, "aborted", run_count=2)
+
+
+def test_a_failed_job_that_is_queued_again_is_watched_again(jobs: Jobs) -> None:
+    subject = jobs.start("heedless", seconds=0.1, error="disk full")
+    assert subject.wait_end(60.0)["error"] == "ValueError: disk full"
+    assert subject.act("retry").status_code == 200
+    eventually(lambda: subject.run_count == 2 and subject.job["status"] == "failed", within=60)
+    assert [attempt["status"] for attempt in subject.history["attempts"]] == ["failed", "failed"]
+    assert subject.receipts == []
+
+
+def test_a_stopping_job_is_neither_purged_nor_retried(jobs: Jobs) -> None:
+    subject = jobs.start("heedless", "script", seconds=6.0).wait_ready()
+    assert subject.act("cancel").status_code == 200
+    assert subject.act("retry").status_code == 409
+    assert jobs.api.delete(f"/api/jobs/{subject.id}", params={"purge": "true"}).status_code == 409
+    assert_over(subject, "completed")
+    assert jobs.api.delete(f"/api/jobs/{subject.id}", params={"purge": "true"}).status_code == 200
+    assert jobs.prefect.http.get(f"/flow_runs/{subject.id}").status_code == 404
+
+
+def test_the_jobs_of_a_killed_worker_can_still_be_stopped_or_are_crashed(jobs: Jobs, tmp_path: Path) -> None:
+    """Nobody is left who would report them, but their sidecars."""
+    environment = {**jobs.stack.environment, "PREFECT_JOBS_WORK_POOL": "short-lived"}
+    log = tmp_path / "work.log"
+    with log.open("wb") as out:
+        command = [sys.executable, "-m", "prefect_jobs.cli", "work"]
+        worker = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    try:
+        eventually(lambda: b"started!" in log.read_bytes(), within=60)
+        subject = jobs.start("family", pool="short-lived").wait_ready()
+    finally:
+        worker.kill()
+        worker.wait()
+    if subject.process.is_running():
+        subject.act("abort")
+    assert subject.wait_end()["state"] in ("crashed", "aborted")
+    subject.wait_gone()
+
+
+Fault = Callable[[Jobs], None]
+
+
+def freeze_server(jobs: Jobs) -> None:
+    with frozen(jobs.stack.pid_of("prefect")):
+        time.sleep(8.0)
+
+
+def restart_server(jobs: Jobs) -> None:
+    jobs.stack.kill("prefect")
+    jobs.stack.wait_ready(90.0)
+
+
+def restart_adapter(jobs: Jobs) -> None:
+    jobs.stack.restart_adapter()
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("fault", [freeze_server, restart_server, restart_adapter])
+def test_every_stop_survives_a_server_that_goes_at_any_stage(jobs: Jobs, fault: Fault) -> None:
+    """While the server is away nothing is killed on a guess, and afterwards every job has its right end."""
+    names = ("stepping", "sleeping", "heedless", "family", "holding_the_lock", "stepping")
+    cancelled, aborted, finishing, killed, waiting, later = start_all(jobs, *names)
+    assert cancelled.act("cancel").status_code == 200
+    assert aborted.act("abort").status_code == 200
+    os.kill(killed.process.pid, signal.SIGKILL)
+    fault(jobs)
+    assert_over(cancelled, "cancelled")
+    assert_over(aborted, "aborted")
+    assert_over(killed, "crashed")
+    assert_over(finishing, "completed")
+    assert waiting.job["state"] == "running"
+    eventually(lambda: waiting.act("abort").status_code == 200, within=20)
+    eventually(lambda: later.act("cancel").status_code == 200, within=20)
+    assert_over(waiting, "aborted")
+    assert_over(later, "cancelled")
+    for subject in (cancelled, aborted, waiting, later):
+        assert len(subject.receipts) == 1
+
+
+def test_nothing_is_left_in_stopping(jobs: Jobs) -> None:
+    """The last word of this tier: whatever was done to these jobs, each has ended or works."""
+    found = jobs.api.get("/api/jobs", params={"state": ",".join(STOPPING), "limit": 100}).json()["items"]
+    assert [(job["job_id"], job["job_type"], job["state"]) for job in found] == []
