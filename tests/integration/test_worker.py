@@ -121,9 +121,10 @@ def test_jobs_are_handed_back_and_the_next_worker_runs_them_again(
     worker = workers["hand-back"]
     deployment = prefect.deploy(PATIENT, "patient", name="hand-back", work_pool="hand-back")
     imports = prefect.deploy(SLOW_IMPORT, "slow_import", name="hand-back", work_pool="hand-back")
-    gentle, stubborn = prefect.start(deployment), prefect.start(deployment, stubborn=True)
+    of_the_kit = prefect.deploy(PATIENT, "patient_job", name="hand-back", work_pool="hand-back")
+    begun = [prefect.start(each, stubborn=stubborn) for each in (deployment, of_the_kit) for stubborn in (False, True)]
     not_begun = prefect.start(imports)
-    for run in (gentle, stubborn):
+    for run in begun:
         prefect.wait_for_line(run, "at work")
     eventually(lambda: _submitted(prefect, not_begun))
     below = worker.below
@@ -132,7 +133,7 @@ def test_jobs_are_handed_back_and_the_next_worker_runs_them_again(
 
     assert worker.wait() == 0
     assert alive(below) == []
-    for run in (gentle, stubborn):
+    for run in begun:
         found = prefect.get(f"/flow_runs/{run}")
         assert (found["state"]["name"], found["run_count"]) == ("AwaitingRetry", 1), run
         assert found["state"]["message"].startswith("Handed back by worker ")
@@ -142,7 +143,7 @@ def test_jobs_are_handed_back_and_the_next_worker_runs_them_again(
     assert (found["state"]["name"], found["run_count"]) == ("Scheduled", 0)
 
     successors.append(Worker(stack, tmp_path, "hand-back"))
-    for run, attempts in ((gentle, 2), (stubborn, 2), (not_begun, 1)):
+    for run, attempts in (*((run, 2) for run in begun), (not_begun, 1)):
         assert prefect.wait_for(run, "COMPLETED", "FAILED", "CRASHED", within=90) == "COMPLETED"
         assert prefect.get(f"/flow_runs/{run}")["run_count"] == attempts
 
@@ -154,14 +155,16 @@ def test_a_worker_that_stops_its_jobs_says_what_became_of_them_and_leaves_no_pro
     worker = workers["stop"]
     deployment = prefect.deploy(NAPS, "naps", name="stop", work_pool="stop")
     run = prefect.start(deployment, seconds=600, bystander=True)
+    of_the_kit = prefect.start(prefect.deploy(PATIENT, "patient_job", name="stop", work_pool="stop"))
     prefect.wait_for_line(run, "asleep")
+    prefect.wait_for_line(of_the_kit, "at work")
     below = worker.below
-    assert len(below) == 2, below  # the job, and the process it let run
+    assert len(below) == 4, below  # the jobs, the process that one let run, and what watches the other
 
     worker.tell()
 
     assert worker.wait() == 0
-    assert prefect.state(run) == "CRASHED"
+    assert prefect.state(run) == prefect.state(of_the_kit) == "CRASHED"
     assert alive(below) == []
 
 
@@ -172,14 +175,18 @@ def test_what_a_killed_worker_ran_ends_and_what_it_had_not_begun_is_given_back(
     worker = workers["killed"]
     deployment = prefect.deploy(NAPS, "naps", name="killed", work_pool="killed")
     running = prefect.start(deployment, seconds=600, bystander=True)
+    of_the_kit = prefect.start(prefect.deploy(PATIENT, "patient_job", name="killed", work_pool="killed"))
     not_begun = prefect.start(prefect.deploy(SLOW_IMPORT, "slow_import", name="killed", work_pool="killed"))
     prefect.wait_for_line(running, "asleep")
+    prefect.wait_for_line(of_the_kit, "at work")
     eventually(lambda: _submitted(prefect, not_begun))
     below = worker.below
 
     worker.tell(signal.SIGKILL)
 
-    eventually(lambda: len(alive(below)) == 1, within=5, what="only what a job let run is left")
+    # What watches a job of the kit tells its end at once; only what the other job let run is left.
+    assert prefect.wait_for(of_the_kit, "CRASHED", "COMPLETED", within=10) == "CRASHED"
+    eventually(lambda: len(alive(below)) == 1, within=5)
     assert (prefect.state(running), prefect.state(not_begun)) == ("RUNNING", "PENDING")
     successors.append(Worker(stack, tmp_path, "killed"))
     assert prefect.wait_for(not_begun, "COMPLETED", "FAILED", "CRASHED", within=90) == "COMPLETED"
