@@ -10,6 +10,7 @@ from pydantic import Field
 
 from prefect_jobs import checkpoint, job, progress
 from prefect_jobs.events import open_event_store
+from prefect_jobs.events.backup.making import write_backup
 from prefect_jobs.events.export_file import open_writer, require_columns
 from prefect_jobs.events.selection import EventSelection, day_before
 from prefect_jobs.export_terms import ExportTerms, forget_terms, write_terms
@@ -30,7 +31,7 @@ def export(
     end_date: datetime | None = None,
     reviewed: bool | None = None,
     period: Literal["yesterday"] | None = None,
-    export_type: Literal["events", "alerts"] = "events",
+    export_type: Literal["events", "alerts", "full_backup"] = "events",
     columns: list[str] | None = None,
     retention_days: Annotated[int, Field(ge=1, le=36_500)] | None = None,
     legal_hold: bool = False,
@@ -46,13 +47,18 @@ def export(
         end_date: Only events that started at this time or earlier; UTC when it has no offset.
         reviewed: Only events that were reviewed (true), or were not (false).
         period: Instead of dates, for schedules: `yesterday` is the UTC day before the one the run was scheduled for.
-        export_type: `events`, or `alerts`: only events of a high or critical risk.
+        export_type: `events`; `alerts`: only events of a high or critical risk; or `full_backup`: the whole event store
+            as the archive of a backup, whatever the format. It takes no filters and no columns.
         columns: Only these columns, in this order; all of them when left out.
         retention_days: Days after which a cleanup may remove the file, instead of the cleanup's own.
         legal_hold: Whether no cleanup may remove the file.
         compliance_metadata: Whatever is to be kept with the file.
     """
     require_format(format)
+    if export_type == "full_backup":
+        if any(given is not None for given in (camera_id, risk_level, start_date, end_date, reviewed, period, columns)):
+            raise ValueError("A full backup takes no filters and no columns")
+        format = "zip"
     chosen = require_columns(columns)
     if period is not None:
         start_date, end_date = _dates_of_period(start_date, end_date)
@@ -63,6 +69,18 @@ def export(
     progress(percent=0, message=f"Starting {format} export...")
     stem = export_stem(run_id, datetime.now(UTC))
     name = f"{stem}.{EXTENSIONS[format]}"
+    if export_type == "full_backup":
+        with open_event_store(settings.events_database) as store, _new_file_under(terms, settings, name) as file:
+            manifest = write_backup(
+                store,
+                file,
+                backup_id=str(run_id),
+                at=datetime.now(UTC),
+                scratch=settings.scratch_path,
+                tell=lambda percent, message: progress(percent=percent, message=message),
+                step_taken=checkpoint,
+            )
+        return _result(settings, name, manifest.count("events"), format)
     with (
         open_event_store(settings.events_database) as store,
         store.snapshot() as events,
@@ -83,6 +101,10 @@ def export(
                 progress(percent=80, message=f"Writing {format.upper()} file...")
         if count:
             progress(percent=95, message="Finalizing export...")
+    return _result(settings, name, count, format)
+
+
+def _result(settings: Settings, name: str, count: int, format: str) -> dict[str, Any]:
     size = (settings.exports_path / name).stat().st_size
     return {"file_path": f"{EXPORTS_PATH}/{name}", "file_size": size, "event_count": count, "format": format}
 

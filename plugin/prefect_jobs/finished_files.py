@@ -27,7 +27,7 @@ def new_finished_file(folder: Path, name: str, *, replace: bool = False) -> Gene
     remove_leftovers(folder)
     final = folder / name
     hidden = folder / f"{_HIDDEN_PREFIX}{name}{_HIDDEN_SUFFIX}"
-    with open(_reserve(hidden), "wb", buffering=1 << 20) as file:
+    with open(_reserve(hidden), "w+b", buffering=1 << 20) as file:
         try:
             # Whoever writes this name holds the hidden one, so nobody can take it between here and the rename.
             if final.exists() and not replace:
@@ -66,7 +66,7 @@ def leftovers(folder: Path, *, remove: bool) -> Generator[tuple[str, int]]:
 def _reserve(hidden: Path) -> int:
     """Create and lock a hidden file; its descriptor."""
     while True:
-        descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(hidden, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if os.fstat(descriptor).st_nlink:
             return descriptor

@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from prefect_jobs import __version__
 from prefect_jobs.api import (
+    backups,
     bulk,
     changes,
     detail,
@@ -111,6 +112,7 @@ def create_app(
         exports,
         export_records,
         imports,
+        backups,
     ):
         app.include_router(room.router)
     install_error_answers(app)

@@ -2,17 +2,18 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 from starlette.exceptions import HTTPException
 
 from prefect_jobs.api.adapter import Adapter, TheAdapter
 from prefect_jobs.api.caller import TheCaller
 from prefect_jobs.api.detail import duration_of, estimated_remaining, step_of
 from prefect_jobs.api.downloads import content_type, file_answer, finished_file
+from prefect_jobs.api.job_records import job_of_type
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.search import in_states
 from prefect_jobs.api.starting import start
@@ -72,6 +73,12 @@ class ExportOrder(BaseModel):
     def _known_columns(cls, columns: list[str] | None) -> list[str] | None:
         require_columns(columns)
         return columns
+
+    @model_validator(mode="after")
+    def _whole_or_chosen(self) -> Self:
+        if self.export_type == "full_backup" and any(getattr(self, name) is not None for name in (*FILTERS, "columns")):
+            raise ValueError("A full backup takes no filters and no columns")
+        return self
 
     def parameters(self) -> dict[str, Any]:
         """The same as the job type takes it."""
@@ -183,7 +190,7 @@ async def cancel_export(adapter: TheAdapter, caller: TheCaller, job_id: str) -> 
     try:
         await adapter.actions.cancel(job_id, by=caller.name)
     except JobUnknown as error:
-        raise _not_found(job_id) from error
+        raise HTTPException(404, _no_export(job_id)) from error
     except ActionRefused as error:
         raise HTTPException(409, CANCEL_ENDED if error.reason == "ended" else str(error)) from error
     return ExportCancelled(job_id=job_id)
@@ -230,17 +237,11 @@ async def download_info(adapter: TheAdapter, job_id: str) -> DownloadInfo:
 
 
 async def _export(adapter: Adapter, job_id: str) -> Job:
-    try:
-        job = await adapter.job(job_id)
-    except HTTPException as error:
-        raise _not_found(job_id) from error
-    if job.job_type != JOB_TYPE:
-        raise _not_found(job_id)
-    return job
+    return await job_of_type(adapter, job_id, JOB_TYPE, otherwise=_no_export(job_id))
 
 
-def _not_found(job_id: str) -> HTTPException:
-    return HTTPException(404, f"Export job not found: {job_id}")
+def _no_export(job_id: str) -> str:
+    return f"Export job not found: {job_id}"
 
 
 def _file_name(job: Job) -> str | None:

@@ -44,6 +44,7 @@ RULES = (
     Rule(re.compile(r"/(jobs|static|components)(/.*)?$"), None),
     Rule(re.compile(r"/api/jobs/bulk(-cancel)?(/.*)?$"), "admin", unsafe=True),
     Rule(re.compile(r"/api/jobs/[^/]+/abort$"), "admin", unsafe=True),
+    Rule(re.compile(r"/api/backup/[^/]+$"), "admin", unsafe=True),  # deletes one, or restores one
 )
 
 

@@ -13,6 +13,7 @@ from prefect_jobs.api.adapter import Adapter, TheAdapter
 from prefect_jobs.api.caller import Caller, TheCaller
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.wire import JobStarted, RequestTime
+from prefect_jobs.api_keys import Role
 from prefect_jobs.clean_text import clean_value
 from prefect_jobs.gateway import NoDeployment, StartRefused
 from prefect_jobs.job_types import JobTypeFound, parameter_errors
@@ -25,6 +26,8 @@ KEY_LENGTH = 200
 """Characters of an idempotency key."""
 PARAMETERS_SIZE = 256 * 1024
 """Bytes of JSON of all parameters together; Prefect's own limit is 512 KiB."""
+ROLES: Mapping[str, Role] = {"restore": "admin"}
+"""Job types that take more than `operator` to start: this one replaces everything."""
 AHEAD = timedelta(days=3650)
 """How far ahead a job may be scheduled."""
 
@@ -163,7 +166,7 @@ async def start(
         NoDeployment: 409.
         PrefectUnavailable: 503.
     """
-    caller.require("operator")
+    caller.require(ROLES.get(job_type, "operator"))
     found = await adapter.types.find(job_type, deployment)
     if found is None:
         raise _invalid(("job_type",), f"There is no job type {job_type}", job_type)

@@ -25,6 +25,13 @@ def iso_utc(moment: datetime) -> str:
     return as_utc(moment).isoformat(timespec="microseconds")
 
 
+def read_iso(moment: str) -> datetime:
+    """The instant that a text as of `iso_utc` says. Raises `ValueError`."""
+    if not isinstance(moment, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # it comes from a file
+        raise ValueError(f"It is no time: {moment!r}")
+    return as_utc(datetime.fromisoformat(moment))
+
+
 def _column_type(dialect: Dialect) -> TypeEngine[Any]:
     if dialect.name == "sqlite":
         return dialect.type_descriptor(String(ISO_WIDTH))

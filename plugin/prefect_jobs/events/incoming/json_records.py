@@ -42,13 +42,13 @@ def json_lines(read: Read, member: str = "") -> Iterator[Record | Rejected]:
         yield _record(place, value)
 
 
-def json_array(read: Read, member: str = "") -> Iterator[Record | Rejected]:
+def json_array(read: Read, member: str = "", *, limit: int = RECORD_LIMIT) -> Iterator[Record | Rejected]:
     """The records of a JSON array of objects.
 
     Raises:
         UnreadableFile: it is no JSON from some place on, a record is too long, or the end is missing.
     """
-    window = _Window(read, member)
+    window = _Window(read, member, limit)
     window.skip("[")
     while (sign := window.next_sign()) != "]":
         line, value = window.value()
@@ -65,9 +65,10 @@ def json_array(read: Read, member: str = "") -> Iterator[Record | Rejected]:
 class _Window:
     """A part of the text of a file, from the next unread character on."""
 
-    def __init__(self, read: Read, member: str) -> None:
+    def __init__(self, read: Read, member: str, limit: int) -> None:
         self._read = read
         self._member = member
+        self._limit = limit
         self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
         self._text = ""
         self._at = 0
@@ -118,8 +119,8 @@ class _Window:
         if self._ended:
             return False
         held = self._text[self._at :]
-        if len(held) > RECORD_LIMIT:
-            raise UnreadableFile(f"The record in {self._place(self.line)} is longer than {RECORD_LIMIT:,} characters")
+        if len(held) > self._limit:
+            raise UnreadableFile(f"The record in {self._place(self.line)} is longer than {self._limit:,} characters")
         chunk = self._read(max(CHUNK, len(held)))
         self._ended = not chunk
         self._text, self._at = held + self._decode(chunk, self._ended), 0
