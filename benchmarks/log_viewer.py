@@ -5,8 +5,8 @@ up with lines as they are written; and how long Prefect's own page takes to open
 
 Opening is timed from the navigation (a browser context of its own each time, so nothing is cached) until the log's
 last line is in the document; from a click, until the last line of the clicked job is. A frame is the time between two
-animation frames. Lines are written by `benchmarks.busy_logs`; each carries when it was written, and each frame notes how
-old the newest line in the document is.
+animation frames. Lines are written by `benchmarks.busy_logs`; each carries when it was written, and each frame notes
+how old the newest line in the document is.
 """
 
 from __future__ import annotations

@@ -86,9 +86,7 @@ async def test_a_drag_of_the_scroll_bar_loads_where_it_stops(site: Site, open_pa
     await expect(page.get_by_role("log")).to_contain_text("line 50000")
 
     await page.get_by_role("log").press("ArrowUp")
-    await page.evaluate(
-        "box => { box.scrollTop = box.scrollHeight / 2 }", await page.locator(".lines").element_handle()
-    )
+    await page.locator(".lines").evaluate("box => { box.scrollTop = box.scrollHeight / 2 }")
 
     await expect(page.locator(".line").first).to_contain_text(re.compile(r"line 2[45]\d{3}"))
     seen = await _in_sight(page)
@@ -441,9 +439,8 @@ async def test_where_the_connection_was_lost_a_mark_says_what_was_filled_in(site
 
     await expect(page.locator(".line-mark")).to_contain_text("Filled: 2 lines came later, none missing.")
     await expect(page.get_by_test_id("logs-completeness")).to_have_text("3 of 3 lineslive")
-    order = await page.locator(".rows > [data-row]").evaluate_all(
-        "rows => rows.map((row) => row.className.split(' ')[0])"
-    )
+    rows = page.locator(".rows > [data-row]")
+    order = [str(await row.get_attribute("class")).split()[0] for row in await rows.all()]
     assert order == ["line", "line-mark", "line", "line"]
 
 
@@ -460,9 +457,8 @@ async def test_a_log_that_is_still_being_copied_shows_its_gap_and_where_it_was_f
     site.double.incomplete_logs.add("one")
     page = await open_page(f"{site.url}/jobs?job=one")
 
-    await expect(page.get_by_test_id("logs-completeness")).to_have_text(
-        "230 of 230 linesstill being copied from Prefect"
-    )
+    completeness = page.get_by_test_id("logs-completeness")
+    await expect(completeness).to_have_text("230 of 230 linesstill being copied from Prefect")
     await page.get_by_role("log").hover()
     await page.mouse.wheel(0, -2000)
     await expect(page.locator(".line-gap")).to_contain_text("still being copied from Prefect")
@@ -562,11 +558,11 @@ async def test_who_listens_hears_how_many_lines_came_and_not_each_of_them(site: 
 
 @pytest.mark.parametrize("scheme", ["dark", "light"])
 async def test_every_part_of_the_viewer_is_accessible(site: Site, open_page: OpenPage, scheme: str) -> None:
-    colours = "".join(f"\x1b[{code}mtext {code} \x1b[0m" for code in [*range(30, 38), *range(90, 98), *range(40, 48)])
+    codes = [*range(30, 38), *range(90, 98), *range(40, 48)]
+    colours = "".join(f"\x1b[{code}mtext {code} \x1b[0m" for code in codes)
+    styles = "\x1b[2mdim\x1b[0m \x1b[7minverse\x1b[0m a\u202eb"
     site.double.put(job("one", "failed"))
-    site.double.store_lines(
-        "one", "\r10%", "\r20%", colours, "\x1b[2mdim\x1b[0m \x1b[7minverse\x1b[0m a\u202eb", TRACEBACK
-    )
+    site.double.store_lines("one", "\r10%", "\r20%", colours, styles, TRACEBACK)
     site.double.store_lines("one", TRACEBACK, level="ERROR")
     asked: dict[str, Any] = {"color_scheme": scheme}
     for viewport in ({}, {"viewport": PHONE}):
