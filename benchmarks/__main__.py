@@ -43,6 +43,7 @@ def main() -> None:
         addresses = ("--api-url", stack.api_url, "--prefect-api-url", stack.prefect_api_url)
         start = _measured("benchmarks.job_start", *addresses)
         page = _measured("benchmarks.page_latency", *addresses)
+    viewer = _measured("benchmarks.log_viewer")
     million = _measured("benchmarks.million")
     PAGE.write_text(
         "\n\n".join(
@@ -56,6 +57,8 @@ def main() -> None:
                 start,
                 "## From a change in Prefect to the page",
                 page,
+                "## The log viewer, beside Prefect's page",
+                viewer,
                 "## A million jobs, beside Prefect's own answers",
                 million,
             ]

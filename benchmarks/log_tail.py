@@ -38,15 +38,16 @@ def log_tail() -> None:
     """Stands in for a job; its lines are written by hand."""
 
 
-async def _ended_run(api_url: str) -> str:
+async def ended_run(api_url: str) -> str:
+    """A completed run on this server, without any lines. Returns its id."""
     async with PrefectClient(api_url) as client:
         run = await client.create_flow_run(log_tail, state=Running())
         await client.set_flow_run_state(run.id, Completed())
         return str(run.id)
 
 
-def _write_lines(database: Path, run_id: str, count: int) -> None:
-    """Lines a millisecond apart, up to now; each thousandth is an error."""
+def write_lines(database: Path, run_id: str, count: int) -> None:
+    """Write so many lines of a run into Prefect's database: a millisecond apart, each thousandth an error."""
     start = datetime.now(UTC) - count * STEP
 
     def row(number: int) -> tuple[Any, ...]:
@@ -133,8 +134,8 @@ def _measure(stack: Stack, run_id: str, lines: int) -> list[str]:
 def measure(lines: int) -> str:
     """The table, as Markdown."""
     with tempfile.TemporaryDirectory(prefix="prefect-jobs-bench-") as folder, running_stack(Path(folder)) as stack:
-        run_id = asyncio.run(_ended_run(stack.prefect_api_url))
-        _write_lines(stack.data_dir / "prefect.db", run_id, lines)
+        run_id = asyncio.run(ended_run(stack.prefect_api_url))
+        write_lines(stack.data_dir / "prefect.db", run_id, lines)
         time.sleep(20)  # the job is over for long: no more lines are expected
         return "\n".join([f"A log of {lines:,} lines, over HTTP, on SQLite.", "", *_measure(stack, run_id, lines)])
 

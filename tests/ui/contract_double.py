@@ -13,6 +13,8 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from tests.ui.log_double import by_level, matches, page
+
 Job = dict[str, Any]
 
 
@@ -41,8 +43,11 @@ class ContractDouble:
     status: dict[str, Any] = field(default_factory=lambda: {"prefect": "up", "behind_seconds": 0.0})
     readers: set[asyncio.Queue[str | None]] = field(default_factory=set[asyncio.Queue[str | None]])
     refuse_logs: bool = False
+    incomplete_logs: set[str] = field(default_factory=set[str])
+    """The jobs whose logs are still being copied."""
     log_sockets: dict[str, list[WebSocket]] = field(default_factory=lambda: defaultdict(list[WebSocket]))
-    asked_logs: list[str] = field(default_factory=list[str])
+    asked_logs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    """What was asked of logs, in order."""
     keys: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     """Names and roles by API key; with none, nobody signs in."""
     sessions: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
@@ -99,9 +104,13 @@ class ContractDouble:
 
     async def say_position(self, job_id: str) -> None:
         """Tell the followers of a job that they have every line."""
-        total = len(self.lines[job_id])
         for socket in tuple(self.log_sockets[job_id]):
-            await socket.send_json({"type": "position", "seq": total, "total_lines": total, "complete": True})
+            await socket.send_json(self._position(job_id, complete=True))
+
+    def _position(self, job_id: str, *, complete: bool) -> dict[str, Any]:
+        lines = self.lines[job_id]
+        last = lines[-1]["seq"] if lines else 0
+        return {"type": "position", "seq": last, "total_lines": len(lines), "complete": complete}
 
     async def drop_log_sockets(self) -> None:
         """Cut every log connection."""
@@ -131,6 +140,7 @@ class ContractDouble:
         app.add_api_route("/api/jobs/{job_id}", self._job)
         app.add_api_route("/api/jobs/{job_id}/detail", self._detail)
         app.add_api_route("/api/jobs/{job_id}/logs", self._logs)
+        app.add_api_route("/api/jobs/{job_id}/logs/download", self._download)
         app.add_api_route("/api/exports/{name}", self._export)
         app.add_api_websocket_route("/ws/jobs/{job_id}/logs", self._follow)
         return app
@@ -201,10 +211,30 @@ class ContractDouble:
         await self._job(job_id)
         return {"id": job_id, "pending_reason": self.reasons.get(job_id)}
 
-    async def _logs(self, job_id: str, after: int = 0, limit: int = 1000) -> dict[str, Any]:
-        self.asked_logs.append(job_id)
-        rest = self.lines[job_id][after:]
-        return {"job_id": job_id, "logs": rest[:limit], "total": len(rest[:limit]), "has_more": len(rest) > limit}
+    async def _logs(
+        self, job_id: str, level: str = "", contains: str = "", since: str = "", after: int | None = None,
+        before: int | None = None, order: str = "asc", limit: int = 1000,
+    ) -> dict[str, Any]:  # fmt: skip
+        query = {"level": level, "contains": contains, "since": since, "after": after, "before": before}
+        self.asked_logs.append({"job_id": job_id, "order": order, "limit": limit, **query})
+        self._check()
+        stored = self.lines[job_id]
+        shown, has_more = page(stored, level=level, contains=contains, since=since.replace("Z", "+00:00"), after=after,
+                               before=before, order=order, limit=limit)  # fmt: skip
+        complete = job_id not in self.incomplete_logs
+        return {
+            "job_id": job_id, "logs": shown, "total": len(shown), "has_more": has_more, "total_lines": len(stored),
+            "complete": complete, "as_of": None, "by_level": by_level(stored),
+        }  # fmt: skip
+
+    async def _download(self, job_id: str, level: str = "", contains: str = "", format: str = "txt") -> Response:
+        lines = [line for line in self.lines[job_id] if matches(line, level, contains)]
+        text = "".join(f"{line['timestamp']} {line['level']:<7} {line['message']}\n" for line in lines)
+        return Response(
+            text,
+            media_type="text/plain",
+            headers={"Content-Disposition": f'attachment; filename="{job_id}.{format}"'},
+        )
 
     async def _export(self, name: str) -> Response:
         return Response(
@@ -235,9 +265,11 @@ class ContractDouble:
             return
         await websocket.accept()
         stored = self.lines[job_id]
-        for line in stored[after:]:
-            await websocket.send_json({"type": "log", "data": line})
+        for line in stored:
+            if line["seq"] > after:
+                await websocket.send_json({"type": "log", "data": line})
         self.log_sockets[job_id].append(websocket)
+        await websocket.send_json(self._position(job_id, complete=False))
         try:
             while True:
                 await websocket.receive_text()

@@ -125,7 +125,7 @@ def _open_session(path: str) -> None:
 
 def _frame(path: str) -> dict[str, Any]:
     """What the head of every page of ours needs."""
-    style = (_STATIC / "page.css").read_bytes()
+    style = b"".join(path.read_bytes() for path in sorted(_STATIC.glob("*.css")))
     return {
         # Relative to the page's own address, so that any prefix in front of it holds for these too.
         "assets": f"{path.rsplit('/', 1)[-1]}/assets",

@@ -74,7 +74,7 @@ function Job({job, waitsFor}) {
     <div class="detail-body">
       <${Metadata} job=${job} waitsFor=${waitsFor} now=${moment} />
       ${job.error && html`<div class="error-box ${look(job)}" data-testid="error-section"><${Icon} name="alert" /><div><h3>Error</h3><p>${job.error}</p></div></div>`}
-      <${JobLogs} key=${job.job_id} jobId=${job.job_id} live=${!ENDED.includes(job.status)} />
+      <${JobLogs} key=${job.job_id} jobId=${job.job_id} live=${!ENDED.includes(job.status)} failed=${look(job) === "failed"} />
       ${job.status === "completed" && job.result !== null && job.result !== undefined && html`<${Result} result=${job.result} />`}
     </div>`
 }

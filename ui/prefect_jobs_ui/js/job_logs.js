@@ -1,62 +1,171 @@
-// The log viewer of one job: its lines, whether they arrive live, and what to see of them.
+// The log viewer of one job: its lines, whether they arrive live, what to see of them, and what to do with them.
 import {html} from "htm/preact"
 import {useEffect, useReducer, useRef, useState} from "preact/hooks"
 import {ConnectionIndicator} from "./connection_indicator.js"
 import {Icon} from "./drawing.js"
 import {LevelMenu} from "./level_menu.js"
-import {LogBook} from "./log_book.js"
+import {TooLong, read, textOf, write} from "./log_copying.js"
 import {LogLines} from "./log_lines.js"
-import {LogSource} from "./log_source.js"
-import {count, number} from "./wording.js"
+import {LogReader} from "./log_reader.js"
+import {Download, Find, Found, Options} from "./log_tools.js"
+import {logView} from "./log_view.js"
+import {TEXTS, completeness, countText} from "./log_wording.js"
+import {useStore} from "./store.js"
 
-export const countText = (shown, all) => {
-  if (!all) return ""
-  return shown === all ? count(all, "log") : `${number(shown)} of ${count(all, "log")}`
+const TELL_EVERY_MS = 4000 // a live region that says every line could not be listened to
+const SAY_MS = 3000
+
+// `#L1234` or `#L10-L20`: the lines that a link points to, by the API's numbers.
+export function linkedLines(hash) {
+  const found = /^#L(\d{1,10})(?:-L(\d{1,10}))?$/.exec(hash)
+  if (!found) return null
+  const ends = [Number(found[1]), Number(found[2] ?? found[1])]
+  return [Math.min(...ends), Math.max(...ends)]
 }
 
 // Drawn anew for each job (by its key), so no line of one job can show under another.
-export function JobLogs({jobId, live}) {
-  const book = useRef(null)
-  const source = useRef(null)
-  book.current ??= new LogBook()
+export function JobLogs({jobId, live, failed = false}) {
+  const view = useStore(logView)
   const [, redraw] = useReducer((n) => n + 1, 0)
-  const [connection, setConnection] = useState({state: live ? "connecting" : "disconnected", attempt: 0})
-  const [loading, setLoading] = useState(false)
-  const [follow, setFollow] = useState(true)
+  const held = useRef(null)
+  const [opened, setOpened] = useState(() => new Set())
+  const [linked, setLinked] = useState(() => linkedLines(location.hash))
+  const [said, setSaid] = useState("")
+  const [large, setLarge] = useState(false)
+  const announcement = useAnnouncement(held)
+  held.current ??= new LogReader(jobId, {onChange: frames(redraw)})
+  const reader = held.current
+  const {book, connection} = reader
 
   useEffect(() => {
-    let frame = 0 // a burst of 5,000 lines is drawn once per frame, not once per line
-    const onLines = (lines) => {
-      if (book.current.add(lines) && !frame) frame = requestAnimationFrame(() => { frame = 0; redraw() })
+    reader.open({live, failed, seq: linked?.[0] ?? null})
+    const jump = () => {
+      const lines = linkedLines(location.hash)
+      setLinked(lines)
+      if (lines) reader.toNumber(lines[0])
     }
-    const after = () => book.current.lastSeq
-    source.current = new LogSource(jobId, {after, onLines, onConnection: setConnection, onLoading: setLoading})
+    addEventListener("hashchange", jump)
     return () => {
-      source.current.close()
-      cancelAnimationFrame(frame)
+      removeEventListener("hashchange", jump)
+      reader.close()
     }
-  }, [jobId])
-  useEffect(() => source.current.setLive(live), [jobId, live])
+  }, [])
+  useEffect(() => reader.setLive(live), [live])
+  useEffect(() => {
+    if (!said) return undefined
+    const timer = setTimeout(() => setSaid(""), SAY_MS)
+    return () => clearTimeout(timer)
+  }, [said])
 
-  const {level, lines, shown} = book.current
-  const change = (act) => () => { act(); redraw() }
-  const empty = lines.length
-    ? html`<p>No logs matching filter "${level}"</p>`
-    : loading || connection.state === "connecting" ? html`<p>Loading logs...</p>`
-    : html`<p>No logs available yet</p>${live && html`<p>Waiting for log entries...</p>`}`
-  return html`<section class="panel logs" data-testid="job-logs-viewer" aria-labelledby="logs-title">
+  const open = (key) => setOpened((before) => {
+    const after = new Set(before)
+    if (!after.delete(key)) after.add(key)
+    return after
+  })
+  const pick = (line, extends_) => {
+    const from = extends_ && linked ? linked[0] : line.seq
+    const lines = [Math.min(from, line.seq), Math.max(from, line.seq)]
+    history.replaceState(history.state, "", lines[0] === lines[1] ? `#L${lines[0]}` : `#L${lines[0]}-L${lines[1]}`)
+    setLinked(lines)
+    reader.follow = false
+    redraw()
+  }
+  const copy = async (lines) => {
+    try {
+      await write(textOf(lines, view))
+      setSaid(TEXTS.copied(lines.length))
+    } catch { setSaid(TEXTS.copyFailed) }
+  }
+  const copyAll = async () => {
+    const chosen = linked ? book.lines.filter(({seq}) => seq >= linked[0] && seq <= linked[1]) : []
+    if (chosen.length) {
+      await copy(chosen)
+      return
+    }
+    if (book.gaps().length === 0) {
+      await copy(book.lines)
+      return
+    }
+    try {
+      const shown = book.matching
+      await write(await read(reader.pages.file({format: "txt", ...reader.wanted})))
+      setSaid(TEXTS.copied(shown))
+    } catch (error) { setSaid(error instanceof TooLong ? TEXTS.tooLong : TEXTS.copyFailed) }
+  }
+  const follow = () => {
+    reader.follow = !reader.follow
+    if (reader.follow) reader.toEnd()
+    redraw()
+  }
+  const choose = (level) => { if (level !== book.level) reader.filter({level}) }
+
+  const connected = connection.state === "connected"
+  const status = completeness(book, {live, connected})
+  const nothing = !book.all && !book.matching
+  return html`<section class="panel logs ${large ? "large" : ""}" data-testid="job-logs-viewer" aria-labelledby="logs-title">
     <div class="logs-bar">
-      <h3 id="logs-title"><${Icon} name="document" />Job Logs</h3>
-      <${ConnectionIndicator} connection=${connection} onRetry=${() => source.current.retry()} />
-      <span class="logs-count" data-testid="logs-count">${countText(shown.length, lines.length)}</span>
-      <span class="logs-tools">
-        <${LevelMenu} level=${level} onChoose=${(chosen) => change(() => book.current.setLevel(chosen))()} />
-        <button type="button" class="button small ${follow ? "on" : ""}" aria-label="Toggle auto-scroll" aria-pressed=${String(follow)} onClick=${() => setFollow(!follow)}>
-          <${Icon} name="refresh" className=${follow && live ? "spin slow" : ""} /><span class="wide">Auto-scroll</span></button>
-        <button type="button" class="button small" aria-label="Clear logs" disabled=${!lines.length} onClick=${change(() => book.current.clear())}>
+      <h3 id="logs-title"><${Icon} name="document" />${TEXTS.title}</h3>
+      <${ConnectionIndicator} connection=${connection} onRetry=${() => reader.retry()} />
+      <span class="logs-count" data-testid="logs-count">${countText(book.matching, book.all)}</span>
+      <div class="logs-controls"><${Find} reader=${reader} /><span class="logs-tools">
+        <${LevelMenu} level=${book.level} countOf=${(level) => book.count(level)} onChoose=${choose} />
+        <button type="button" class="button small ${reader.follow ? "on" : ""}" aria-label="Toggle auto-scroll" title="Toggle auto-scroll" aria-pressed=${String(reader.follow)} onClick=${follow}>
+          <${Icon} name="refresh" className=${reader.follow && live ? "spin slow" : ""} /><span class="wide">Auto-scroll</span></button>
+        <${Options} view=${view} />
+        <button type="button" class="button small icon-only" aria-label=${TEXTS.copy} title=${TEXTS.copy} disabled=${nothing} onClick=${copyAll}><${Icon} name="copy" /></button>
+        <${Download} reader=${reader} />
+        <button type="button" class="button small icon-only" aria-label=${large ? TEXTS.shrink : TEXTS.expand} title=${large ? TEXTS.shrink : TEXTS.expand} aria-pressed=${String(large)} onClick=${() => setLarge(!large)}><${Icon} name=${large ? "shrink" : "expand"} /></button>
+        <button type="button" class="button small" aria-label="Clear logs" title="Clear logs" disabled=${nothing} onClick=${() => { reader.clear(); setOpened(new Set()) }}>
           <${Icon} name="trash" /><span class="wide">Clear</span></button>
-      </span>
+      </span></div>
     </div>
-    <${LogLines} book=${book.current} follow=${follow} onLeave=${() => setFollow(false)} empty=${empty} />
+    <${Found} reader=${reader} />
+    <div class="lines-frame">
+      <${LogLines} reader=${reader} view=${view} opened=${opened} linked=${linked} announcement=${announcement} empty=${html`<${Empty} reader=${reader} live=${live} />`}
+        onOpen=${open} onPick=${pick} onCopy=${copy} onChange=${redraw} />
+      ${reader.unseen > 0 && html`<button type="button" class="button small to-end" onClick=${follow}><${Icon} name="chevron" />${TEXTS.toEnd(reader.unseen)}</button>`}
+    </div>
+    <div class="logs-foot">
+      <span class="completeness ${status.good ? "good" : ""}" data-testid="logs-completeness">
+        ${status.text && html`${status.good && html`<${Icon} name="check" />`}<span>${status.text}</span><span class="word">${status.word}</span>`}</span>
+      <span class="said" role="status">${said || (reader.missing ? TEXTS.missing(reader.missing) : "")}</span>
+    </div>
   </section>`
+}
+
+function Empty({reader, live}) {
+  const {book, connection, phase, hits} = reader
+  let text
+  if (phase === "failed") {
+    text = html`<p>${TEXTS.failed} ${reader.failure}</p><button type="button" class="button small" onClick=${() => reader.retry()}>${TEXTS.retry}</button>`
+  } else if (phase === "loading" || connection.state === "connecting") text = html`<p>${TEXTS.loading}</p>`
+  else if (book.contains) text = html`<p>${TEXTS.noHits(hits?.text ?? book.contains)}</p>`
+  else if (book.all && book.level !== "ALL") text = html`<p>${TEXTS.filtered(book.level)}</p>`
+  else {
+    text = html`<p>${TEXTS.none}</p>${live && html`<p>${TEXTS.waiting}</p>`}
+      ${book.cleared && html`<button type="button" class="button small" onClick=${() => reader.restore()}>${TEXTS.restore}</button>`}`
+  }
+  return html`<div class="no-lines"><${Icon} name="document" />${text}</div>`
+}
+
+// A burst of 5,000 lines is drawn once per frame, not once per line.
+function frames(draw) {
+  let frame = 0
+  return () => { frame ||= requestAnimationFrame(() => { frame = 0; draw() }) }
+}
+
+// How many lines have come, now and then, for whoever listens.
+function useAnnouncement(held) {
+  const [text, setText] = useState("")
+  const told = useRef(null)
+  useEffect(() => {
+    const timer = setInterval(() => {
+      const {book, connection} = held.current
+      const known = told.current ?? book.total
+      told.current = book.total
+      setText(connection.state === "connected" && book.total > known ? TEXTS.newLines(book.total - known) : "")
+    }, TELL_EVERY_MS)
+    return () => clearInterval(timer)
+  }, [])
+  return text
 }

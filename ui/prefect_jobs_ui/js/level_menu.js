@@ -2,10 +2,12 @@
 import {html} from "htm/preact"
 import {useEffect, useLayoutEffect, useRef, useState} from "preact/hooks"
 import {Icon} from "./drawing.js"
+import {count, number} from "./wording.js"
 
 const ENTRIES = [["ALL", "All Levels"], ["DEBUG", "Debug"], ["INFO", "Info"], ["WARNING", "Warning"], ["ERROR", "Error"]]
 
-export function LevelMenu({level, onChoose}) {
+// `countOf(level)` is how many lines are of a level; it is shown beside the entries, whose names stay what they are.
+export function LevelMenu({level, countOf, onChoose}) {
   const [open, setOpen] = useState(false)
   const [active, setActive] = useState(0)
   const root = useRef(null)
@@ -51,7 +53,8 @@ export function LevelMenu({level, onChoose}) {
       onClick=${() => (open ? close() : show())}>${ENTRIES.find(([value]) => value === level)[1]}<${Icon} name="chevron" /></button>
     ${open && html`<ul class="menu-list" role="listbox" aria-label="Log level" tabindex="-1" ref=${list} aria-activedescendant="level-${ENTRIES[active][0]}">
       ${ENTRIES.map(([value, label], index) => html`<li key=${value} id="level-${value}" role="option" aria-selected=${String(value === level)}
-        class=${index === active ? "active" : ""} onClick=${() => choose(index)} onPointerEnter=${() => setActive(index)}>
+        class=${index === active ? "active" : ""} onClick=${() => choose(index)} onPointerEnter=${() => setActive(index)}
+        aria-description=${value === "ALL" ? null : count(countOf(value), "line")} data-count=${value === "ALL" ? null : number(countOf(value))}>
         ${label}${value === level && html`<${Icon} name="check" />`}</li>`)}
     </ul>`}
   </div>`

@@ -1,52 +1,39 @@
-// A window onto 100,000 lines of different heights: which rows are visible, and how much lies above them. Heights are a
-// guess until a row was drawn once. Sums are kept per block, so a look-up costs hundreds of steps, not hundred thousand.
-const BLOCK = 256
+// Where each row of the box stands: rows of different heights, known once drawn and a guess until then. Rows are lines,
+// marks, and gaps; a gap is as high as its lines would be, as long as a browser can scroll that far.
+const TALLEST = 12_000_000 // browsers end an element somewhere above 17 million pixels
 
 export class RowHeights {
-  constructor(guess) {
-    this.guess = guess
-    this.heights = []
-    this.blocks = []
-    this.total = 0
+  // `guess` is the height of a row that was never drawn, in pixels.
+  constructor(rows, guess) {
+    this.rows = rows
+    const missing = rows.reduce((sum, row) => sum + (row.kind === "gap" ? row.count : 0), 0)
+    const perLine = Math.min(guess, TALLEST / Math.max(1, missing))
+    this.tops = new Float64Array(rows.length + 1)
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]
+      row.row = i
+      if (row.kind === "gap") row.height = Math.max(2 * guess, Math.round(row.count * perLine))
+      this.tops[i + 1] = this.tops[i] + (row.height || guess)
+    }
   }
 
-  // Follows the number of rows; rows are only ever added at the end, else a new object is made.
-  grow(count) {
-    while (this.heights.length < count) this.push(this.guess)
-  }
-
-  push(height) {
-    const block = Math.floor(this.heights.length / BLOCK)
-    this.heights.push(height)
-    this.blocks[block] = (this.blocks[block] ?? 0) + height
-    this.total += height
-  }
-
-  // A drawn row's true height; answers by how much it was wrong.
-  measured(row, height) {
-    const wrong = height - this.heights[row]
-    if (Math.abs(wrong) < 0.5) return 0
-    this.heights[row] = height
-    this.blocks[Math.floor(row / BLOCK)] += wrong
-    this.total += wrong
-    return wrong
+  get total() {
+    return this.tops[this.rows.length]
   }
 
   top(row) {
-    const block = Math.floor(row / BLOCK)
-    let top = 0
-    for (let i = 0; i < block; i++) top += this.blocks[i]
-    for (let i = block * BLOCK; i < row; i++) top += this.heights[i]
-    return top
+    return this.tops[row]
   }
 
   // The row at this distance from the top.
   at(offset) {
-    let block = 0
-    let top = 0
-    while (block < this.blocks.length - 1 && top + this.blocks[block] <= offset) top += this.blocks[block++]
-    let row = block * BLOCK
-    while (row < this.heights.length - 1 && top + this.heights[row] <= offset) top += this.heights[row++]
-    return Math.min(row, Math.max(0, this.heights.length - 1))
+    let low = 0
+    let high = this.rows.length - 1
+    while (low < high) {
+      const middle = (low + high + 1) >> 1
+      if (this.tops[middle] <= offset) low = middle
+      else high = middle - 1
+    }
+    return low
   }
 }

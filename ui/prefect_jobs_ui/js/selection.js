@@ -11,6 +11,7 @@ export function select(id) {
   const url = new URL(location.href)
   if (id === null) url.searchParams.delete("job")
   else url.searchParams.set("job", id)
+  url.hash = "" // it names a line of the job that is left
   history.pushState({ours: true}, "", url)
   selection.set({selected: id})
 }
