@@ -114,6 +114,7 @@ class Histories:
     async def _circumstances(self, run: Run) -> Circumstances:
         return Circumstances(
             worker=run.worker,
+            worker_process=run.worker_process,
             queue_name=run.queue_name,
             queue_priority=await self._gateway.queue_priority(run.queue_id) if run.queue_id else None,
             retries=run.retries,

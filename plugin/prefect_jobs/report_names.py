@@ -23,3 +23,6 @@ CREATED_LABEL = "prefect-jobs.created-by"
 
 WORKER_LABEL = "prefect-jobs.worker"
 """The label with which worker process took the run last: ``WorkerProcess`` as JSON text."""
+
+WORKER_NAME_LABEL = "prefect.worker.name"
+"""Prefect's own label of the run: the name of the worker that took it last."""

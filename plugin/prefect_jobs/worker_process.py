@@ -8,18 +8,22 @@ run that it takes, and adapter and other workers read it there.
 import json
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from prefect_jobs import __version__
 from prefect_jobs.clean_text import clean
 from prefect_jobs.processes import process_space, start_time
+from prefect_jobs.report_names import WORKER_LABEL, WORKER_NAME_LABEL
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerProcess:
     """One process of `prefect-jobs work`."""
 
+    name: str
+    """The worker's name in Prefect."""
     host: str
     space: str
     """In which process ids are one number space: a container's is its own."""
@@ -32,10 +36,16 @@ class WorkerProcess:
     """How many jobs it runs at once."""
 
     @classmethod
-    def this(cls, limit: int) -> "WorkerProcess":
+    def this(cls, name: str, limit: int) -> "WorkerProcess":
         """The process that asks."""
         pid = os.getpid()
-        return cls(socket.gethostname(), process_space(), pid, start_time(pid), __version__, limit)
+        return cls(name, socket.gethostname(), process_space(), pid, start_time(pid), __version__, limit)
+
+    @classmethod
+    def of_run(cls, labels: Mapping[str, Any]) -> "WorkerProcess | None":
+        """The worker of ours that took a run last; None when another kind of worker has taken it since, or did."""
+        found = cls.parse(labels.get(WORKER_LABEL))
+        return found if found is not None and found.name == labels.get(WORKER_NAME_LABEL) else None
 
     @classmethod
     def parse(cls, text: object) -> "WorkerProcess | None":
@@ -44,6 +54,7 @@ class WorkerProcess:
             fields: dict[str, Any] = json.loads(text) if isinstance(text, str) else {}
             started = fields["started"]
             return cls(
+                clean(str(fields["name"])),
                 clean(str(fields["host"])),
                 str(fields["space"]),
                 int(fields["pid"]),

@@ -61,7 +61,7 @@ def test_a_pending_job_in_every_field(api: httpx.Client, runs: Runs, stack: Stac
     ) | {"created_at": created}
     retry_info: dict[str, Any] = {"attempt_number": 1, "max_attempts": 1, "next_retry_at": None, "previous_errors": []}
     assert found["retry_info"] == retry_info
-    assert found["metadata"] == {"input_params": {}, "worker_id": None}
+    assert found["metadata"] == {"input_params": {}, "worker_id": None, "worker": None}
     assert (found["stoppable"], found["error_traceback"]) == ("prefect", None)
     assert found["prefect_url"] == f"{stack.prefect_api_url.removesuffix('/api')}/runs/flow-run/{job_id}"
 

@@ -17,7 +17,7 @@ from tests.stack import Stack, eventually
 from tests.workers import make_pool
 
 PATIENT, NAPS = Path(patient.__file__), Path(naps.__file__)
-POOL = "prefects-own"
+POOL = "plain"
 
 
 @pytest.fixture(scope="module")

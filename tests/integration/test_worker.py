@@ -5,6 +5,7 @@ Several workers, each on a pool of its own, are started side by side, because st
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Generator
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
+from prefect_jobs import __version__
 from tests import naps, patient, slow_import
 from tests.prefect_api import PrefectApi
 from tests.stack import Stack, eventually
@@ -107,6 +109,9 @@ def test_jobs_are_finished_and_nothing_new_is_begun(
 
     os.killpg(worker.process.pid, signal.SIGINT)
 
+    told = api.get(f"/api/jobs/{running}/detail").json()["metadata"]
+    about = {"host": socket.gethostname(), "pid": worker.process.pid, "version": __version__, "limit": 1}
+    assert (told["worker_id"], told["worker"]) == (f"{socket.gethostname()}-{worker.process.pid}", about)
     eventually(lambda: "Finishing what runs (1)" in worker.log)
     assert worker.wait() == 0
     assert prefect.state(running) == "COMPLETED"

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import StateType
 from prefect_jobs.worker.abandoned import Taken, absence
 from prefect_jobs.worker_process import WorkerProcess
 
-HERE = WorkerProcess.this(limit=3)
+HERE = WorkerProcess.this("w", limit=3)
 DEAD = replace(HERE, pid=os.getpid(), started=1)
 """The process id is in use again: the process that has it began at another time."""
 ELSEWHERE = replace(HERE, host="another")
@@ -66,6 +66,12 @@ def test_a_label_says_which_process_a_worker_is() -> None:
     assert WorkerProcess.parse(HERE.label()) == HERE
     assert HERE.visible
     assert HERE.lives
+
+
+def test_the_label_of_a_worker_of_ours_says_nothing_once_another_kind_has_taken_the_run() -> None:
+    """Prefect's own worker leaves our label as it is: a run at work there was taken for one whose worker is dead."""
+    assert WorkerProcess.of_run({"prefect-jobs.worker": HERE.label(), "prefect.worker.name": "w"}) == HERE
+    assert WorkerProcess.of_run({"prefect-jobs.worker": HERE.label(), "prefect.worker.name": "ProcessWorker 1"}) is None
 
 
 @pytest.mark.parametrize("text", [None, 7, "", "no json", "[]", "{}", '{"host": "h"}', '{"host": "h", "pid": "x"}'])

@@ -13,6 +13,7 @@ from prefect_jobs.jobs import Job, job_from_run
 from prefect_jobs.store import HistoryStore
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.history import MESSAGE_LIMIT
+from prefect_jobs.worker_process import WorkerProcess
 
 TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1\nValueError: disk full'
 
@@ -90,8 +91,20 @@ async def test_an_attempt_keeps_its_worker_when_another_takes_the_next(store: Hi
 async def test_what_prefect_holds_beside_the_states_is_kept(store: HistoryStore) -> None:
     prefect = FakePrefect()
     prefect.queues["q"] = 3
-    run = prefect.put(pending(queue_name="urgent", queue_id="q", retries=2, created_through_api=True, created_by="eve"))
+    worker = WorkerProcess("w", "host", "", 7, 1, "0.1.0", 2)
+    run = prefect.put(
+        pending(
+            worker="w",
+            worker_process=worker,
+            queue_name="urgent",
+            queue_id="q",
+            retries=2,
+            created_through_api=True,
+            created_by="eve",
+        )
+    )
     past = await Histories(prefect, store).of(as_job(run))
+    assert past.circumstances.worker_process == worker
     about = past.circumstances
     assert (about.queue_name, about.queue_priority, about.retries) == ("urgent", 3, 2)
     assert (past.transitions[0].trigger, past.transitions[0].by) == ("api", "eve")

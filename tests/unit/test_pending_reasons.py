@@ -14,7 +14,7 @@ from prefect_jobs.worker_process import WorkerProcess
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 POOL, QUEUE = "jobs", "queue-1"
-TWO_JOBS = WorkerProcess("host", "", 7, 1, "0.1.0", 2)
+TWO_JOBS = WorkerProcess("w1", "host", "", 7, 1, "0.1.0", 2)
 
 
 def waiting(**fields: Any) -> Run:

@@ -18,6 +18,7 @@ from prefect_jobs.history import History
 from prefect_jobs.job_states import Status
 from prefect_jobs.jobs import Job, Stoppable
 from prefect_jobs.store.history import Circumstances
+from prefect_jobs.worker_process import WorkerProcess
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
 
@@ -87,11 +88,21 @@ class RetryInfo(BaseModel):
     previous_errors: list[str] = Field(examples=[[]])
 
 
+class WorkerAbout(BaseModel):
+    """The process that executes, or executed, the last attempt."""
+
+    host: str = Field(examples=["vm-1"])
+    pid: int = Field(examples=[4711])
+    version: str = Field(description="Of prefect-jobs.", examples=["0.1.0"])
+    limit: int = Field(description="How many jobs it runs at once.", examples=[10])
+
+
 class JobMetadata(BaseModel):
     """What a job was started with, and who executes it."""
 
     input_params: dict[str, Any] | None = Field(examples=[{"format": "csv"}])
     worker_id: str | None = Field(examples=["worker-1"])
+    worker: WorkerAbout | None = Field(description="What is known of the worker, where it is `prefect-jobs work`.")
 
 
 class JobDetail(BaseModel):
@@ -148,7 +159,9 @@ async def get_detail(adapter: TheAdapter, job_id: str) -> JobDetail:
         result=job.result,
         error=job.error,
         error_traceback=await adapter.histories.traceback(job),
-        metadata=JobMetadata(input_params=dict(job.parameters), worker_id=about.worker),
+        metadata=JobMetadata(
+            input_params=dict(job.parameters), worker_id=about.worker, worker=_about(about.worker_process)
+        ),
         version=job.version,
         stoppable=job.stoppable,
         pending_reason=await what_it_waits_for(adapter, job),
@@ -168,6 +181,12 @@ def estimated_remaining(job: Job, duration: float | None) -> float | None:
     if job.status != "running" or not duration or job.progress == 0:
         return None
     return duration * (100 - job.progress) / job.progress
+
+
+def _about(worker: WorkerProcess | None) -> WorkerAbout | None:
+    if worker is None:
+        return None
+    return WorkerAbout(host=worker.host, pid=worker.pid, version=worker.version, limit=worker.limit)
 
 
 def _timing(adapter: Adapter, job: Job, *, now: datetime) -> JobTiming:

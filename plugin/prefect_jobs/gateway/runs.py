@@ -18,12 +18,9 @@ from prefect_jobs.report_names import (
     RESULT_LABEL,
     STEPS_LABEL,
     TITLE_LABEL,
-    WORKER_LABEL,
+    WORKER_NAME_LABEL,
 )
 from prefect_jobs.worker_process import WorkerProcess
-
-WORKER_NAME_LABEL = "prefect.worker.name"
-"""Prefect's own label of the run: the worker that took it last."""
 
 TERMINAL_TYPES = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 ACTIVE_TYPES = ("SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING")
@@ -239,7 +236,7 @@ def run_from_json(
         uses_kit=KIT_LABEL in labels,
         title=_text(labels.get(TITLE_LABEL)),
         worker=_text(labels.get(WORKER_NAME_LABEL)),
-        worker_process=WorkerProcess.parse(labels.get(WORKER_LABEL)),
+        worker_process=WorkerProcess.of_run(labels),
         pool_name=_text(data.get("work_pool_name")),
         queue_name=_text(data.get("work_queue_name")),
         queue_id=_text(data.get("work_queue_id")),

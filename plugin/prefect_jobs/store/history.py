@@ -16,6 +16,7 @@ from prefect_jobs.gateway.runs import RunState, RunStep
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.tables import Moment, metadata
 from prefect_jobs.transitions import Action, Origin
+from prefect_jobs.worker_process import WorkerProcess
 
 MESSAGE_LIMIT = 10_000
 """Characters of a state's message that are kept."""
@@ -42,6 +43,7 @@ histories = Table(
     Column("state_id", String(64)),
     Column("read_at", Moment, nullable=False),
     Column("worker", Text),
+    Column("worker_process", Text),
     Column("queue_name", Text),
     Column("queue_priority", Integer),
     Column("retries", Integer, nullable=False),
@@ -80,6 +82,7 @@ class Circumstances:
     """What Prefect holds of a run beside its states."""
 
     worker: str | None = None
+    worker_process: WorkerProcess | None = None
     queue_name: str | None = None
     queue_priority: int | None = None
     retries: int = 0
@@ -114,7 +117,15 @@ class HistoryStore:
             found = (await connection.execute(of_job.order_by(transitions.c.at, transitions.c.state_id))).all()
         states = tuple(RunState(r.state_id, r.type, r.name, r.at, r.message, r.scheduled_for) for r in found)
         origin = Origin(row.through_api, row.created_by, row.by_schedule)
-        about = Circumstances(row.worker, row.queue_name, row.queue_priority, row.retries, origin, _read(row.steps))
+        about = Circumstances(
+            worker=row.worker,
+            worker_process=WorkerProcess.parse(row.worker_process),
+            queue_name=row.queue_name,
+            queue_priority=row.queue_priority,
+            retries=row.retries,
+            origin=origin,
+            steps=_read(row.steps),
+        )
         return StoredHistory(row.state_id, states, {r.state_id: r.worker for r in found}, about, row.read_at)
 
     async def write(self, job_id: str, states: Sequence[RunState], about: Circumstances, *, now: datetime) -> None:
@@ -133,6 +144,7 @@ class HistoryStore:
                     state_id=states[-1].id if states else None,
                     read_at=now,
                     worker=about.worker,
+                    worker_process=about.worker_process.label() if about.worker_process else None,
                     queue_name=about.queue_name,
                     queue_priority=about.queue_priority,
                     retries=about.retries,

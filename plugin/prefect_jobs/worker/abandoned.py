@@ -30,7 +30,7 @@ from prefect.states import Cancelled, Crashed
 from prefect.utilities.engine import propose_state
 
 from prefect_jobs.processes import is_sidecar, kill, with_environment
-from prefect_jobs.report_names import WORKER_LABEL
+from prefect_jobs.report_names import WORKER_NAME_LABEL
 from prefect_jobs.worker.giving_back import IN_PROCESS, give_back
 from prefect_jobs.worker.running_job import RUN_ID
 from prefect_jobs.worker_process import WorkerProcess
@@ -40,7 +40,6 @@ VISIBLY_GONE = 4.0
 """Seconds that a run must have been seen without its worker's process, on this machine."""
 UNHEARD_OF = 60.0
 """Seconds that a run must have been seen with a worker that the server calls offline."""
-WORKER_NAME = "prefect.worker.name"
 
 logger = get_logger("prefect_jobs.worker")
 
@@ -60,12 +59,12 @@ class Taken:
     @classmethod
     def of(cls, run: FlowRun, state: State) -> "Taken":
         """Read a run."""
-        name = run.labels.get(WORKER_NAME)
+        name = run.labels.get(WORKER_NAME_LABEL)
         return cls(
             state.type,
             state.name or "",
             str(name) if name else None,
-            WorkerProcess.parse(run.labels.get(WORKER_LABEL)),
+            WorkerProcess.of_run(run.labels),
             run.empirical_policy.retry_type == IN_PROCESS,
         )
 

@@ -23,7 +23,7 @@ from prefect.runner._flow_run_executor import FlowRunExecutorContext
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
 from prefect_jobs.on_stop import OnStop
-from prefect_jobs.report_names import WORKER_LABEL
+from prefect_jobs.report_names import WORKER_LABEL, WORKER_NAME_LABEL
 from prefect_jobs.worker.abandoned import AbandonedRuns
 from prefect_jobs.worker.deployment_slots import with_a_place
 from prefect_jobs.worker.giving_back import give_back
@@ -47,7 +47,7 @@ class JobWorker(ProcessWorker):
 
     def __init__(self, *, limit: int, **options: Any) -> None:
         super().__init__(limit=limit, **options)
-        self._process = WorkerProcess.this(limit)
+        self._process = WorkerProcess.this(self.name, limit)
         self.jobs: dict[UUID, RunningJob] = {}
         """The jobs that run here now."""
         self._ending: OnStop | None = None
@@ -81,7 +81,7 @@ class JobWorker(ProcessWorker):
     async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
         """Write on the run which process takes it, together with what Prefect's worker writes."""
         labels: dict[str, Any] = {
-            "prefect.worker.name": self.name,
+            WORKER_NAME_LABEL: self.name,
             "prefect.worker.type": self.type,
             "prefect.work-pool.name": self.work_pool.name,
             "prefect.work-pool.id": str(self.work_pool.id),

@@ -171,6 +171,7 @@ def _make_histories() -> None:
         sa.Column("state_id", sa.String(64)),
         sa.Column("read_at", sa.BigInteger, nullable=False),
         sa.Column("worker", sa.Text),
+        sa.Column("worker_process", sa.Text),
         sa.Column("queue_name", sa.Text),
         sa.Column("queue_priority", sa.Integer),
         sa.Column("retries", sa.Integer, nullable=False),
