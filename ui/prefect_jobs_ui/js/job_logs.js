@@ -57,11 +57,6 @@ export function JobLogs({jobId, live, failed = false}) {
     return () => clearTimeout(timer)
   }, [said])
 
-  const open = (key) => setOpened((before) => {
-    const after = new Set(before)
-    if (!after.delete(key)) after.add(key)
-    return after
-  })
   const pick = (line, extends_) => {
     const from = extends_ && linked ? linked[0] : line.seq
     const lines = [Math.min(from, line.seq), Math.max(from, line.seq)]
@@ -99,10 +94,30 @@ export function JobLogs({jobId, live, failed = false}) {
   }
   const choose = (level) => { if (level !== book.level) reader.filter({level}) }
 
+  const act = useActions({
+    open: (key) => setOpened((before) => {
+      const after = new Set(before)
+      if (!after.delete(key)) after.add(key)
+      return after
+    }),
+    pick,
+    copy,
+    change: redraw,
+  })
+  const keys = (event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key === "f" && event.target.closest(".lines")) {
+      event.preventDefault()
+      event.currentTarget.querySelector(".find input").focus()
+    } else if (event.key === "Escape" && large && !event.defaultPrevented) {
+      event.stopPropagation()
+      setLarge(false)
+    }
+  }
+
   const connected = connection.state === "connected"
   const status = completeness(book, {live, connected})
   const nothing = !book.all && !book.matching
-  return html`<section class="panel logs ${large ? "large" : ""}" data-testid="job-logs-viewer" aria-labelledby="logs-title">
+  return html`<section class="panel logs ${large ? "large" : ""}" data-testid="job-logs-viewer" aria-labelledby="logs-title" onKeyDown=${keys}>
     <div class="logs-bar">
       <h3 id="logs-title"><${Icon} name="document" />${TEXTS.title}</h3>
       <${ConnectionIndicator} connection=${connection} onRetry=${() => reader.retry()} />
@@ -122,7 +137,7 @@ export function JobLogs({jobId, live, failed = false}) {
     <${Found} reader=${reader} />
     <div class="lines-frame">
       <${LogLines} reader=${reader} view=${view} opened=${opened} linked=${linked} announcement=${announcement} empty=${html`<${Empty} reader=${reader} live=${live} />`}
-        onOpen=${open} onPick=${pick} onCopy=${copy} onChange=${redraw} />
+        onOpen=${act.open} onPick=${act.pick} onCopy=${act.copy} onChange=${act.change} />
       ${reader.unseen > 0 && html`<button type="button" class="button small to-end" onClick=${follow}><${Icon} name="chevron" />${TEXTS.toEnd(reader.unseen)}</button>`}
     </div>
     <div class="logs-foot">
@@ -146,6 +161,13 @@ function Empty({reader, live}) {
       ${book.cleared && html`<button type="button" class="button small" onClick=${() => reader.restore()}>${TEXTS.restore}</button>`}`
   }
   return html`<div class="no-lines"><${Icon} name="document" />${text}</div>`
+}
+
+// What a row can do, always the same functions: a row that is given new ones would be drawn again.
+function useActions(actions) {
+  const now = useRef(actions)
+  now.current = actions
+  return useState(() => Object.fromEntries(Object.keys(actions).map((name) => [name, (...given) => now.current[name](...given)])))[0]
 }
 
 // A burst of 5,000 lines is drawn once per frame, not once per line.

@@ -1,7 +1,7 @@
 // The box of lines. Only the rows in sight are in the document, whatever the length of the log; heights are measured as
 // drawn, and what is being read stays in its place while lines come, go or change their height above it.
 import {html} from "htm/preact"
-import {useLayoutEffect, useMemo, useReducer, useRef} from "preact/hooks"
+import {useLayoutEffect, useReducer, useRef} from "preact/hooks"
 import {textOf} from "./log_copying.js"
 import {Gap, Line, Mark} from "./log_row.js"
 import {rowsOf} from "./log_rows.js"
@@ -17,7 +17,7 @@ const AIMS = {upper: 0.2, middle: 0.45}
 
 export function LogLines({reader, view, opened, linked, announcement, empty, onOpen, onPick, onCopy, onChange}) {
   const box = useRef(null)
-  const held = useRef({anchor: null, offset: 0, expected: -1, tall: 600, shape: "", target: null})
+  const held = useRef({anchor: null, offset: 0, expected: -1, tall: 600, shape: "", target: null, rest: 0, restsAt: null})
   const [, redraw] = useReducer((n) => n + 1, 0)
   const {book, hits, follow} = reader
   const place = held.current
@@ -73,7 +73,6 @@ export function LogLines({reader, view, opened, linked, announcement, empty, onO
     else if (!follow) reader.near = rows[heights.at(top)]?.kind === "line" ? rows[heights.at(top)] : place.anchor
     const gap = follow ? null : rows.slice(first, last + 1).find((row) => row.kind === "gap")
     const near = gap ?? rows.slice(heights.at(Math.max(0, top - AHEAD)), heights.at(top + place.tall + AHEAD) + 1).find((row) => row.kind === "gap")
-    clearTimeout(place.rest)
     if (near && !reader.loading.has("gap")) load(near, top)
   })
 
@@ -84,7 +83,14 @@ export function LogLines({reader, view, opened, linked, announcement, empty, onO
     if (gap.below && end <= scrolled + place.tall + AHEAD) reader.fill(gap, "below")
     else if (gap.above?.lines.length && begin >= scrolled - AHEAD) reader.fill(gap, "above")
     else if (!gap.below && end <= scrolled + place.tall + AHEAD) reader.fill(gap, "below")
-    else place.rest = setTimeout(() => reader.fill(gap, (scrolled + place.tall / 2 - begin) / (end - begin)), REST_MS)
+    else if (place.restsAt !== scrolled) {
+      place.restsAt = scrolled
+      clearTimeout(place.rest)
+      place.rest = setTimeout(() => {
+        place.restsAt = null
+        reader.fill(gap, (scrolled + place.tall / 2 - begin) / (end - begin))
+      }, REST_MS)
+    }
   }
 
   useLayoutEffect(() => {

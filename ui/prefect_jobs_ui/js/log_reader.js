@@ -25,7 +25,8 @@ export class LogReader {
     this.hits = null
     this.target = null // {line, place}: what the box is to show next; a new object for each wish
     this.follow = true
-    this.near = END // about where the viewer looks
+    this.near = END // the first line in sight, while the end is not followed
+    this.turn = 0 // grows with each wish for other lines: what was asked for before it is thrown away
     this.unseen = 0 // lines that were written while the end was out of sight
     this.closed = false
     this.socket = new LogSocket(jobId, {
@@ -41,10 +42,7 @@ export class LogReader {
   // Shows the line with this number, else a failed job's first error, else the end.
   async open({live, failed, seq}) {
     this.live = live
-    await this.untilRead(async () => {
-      const answer = await this.pages.newest(this.wanted)
-      this.take(answer)
-    })
+    await this.untilRead((answer) => this.take(answer))
     if (this.closed) return
     if (this.live) this.socket.connect(0)
     this.lookAgain()
@@ -52,16 +50,26 @@ export class LogReader {
     else if (failed && !this.live) await this.toFirstError()
   }
 
-  // The first reading is tried until it succeeds: without it there is nothing to show.
-  async untilRead(read) {
+  // Where the viewer looks.
+  get place() {
+    return this.follow ? END : this.near
+  }
+
+  // The newest page of what is wanted is asked for until it comes: without it there is nothing to show. Answers whether
+  // it is still wanted by then.
+  async untilRead(take) {
+    const turn = ++this.turn
     for (let wait = LOOK_AGAIN_MS; !this.closed; wait = Math.min(2 * wait, 15_000)) {
       try {
-        await read()
+        const answer = await this.pages.newest(this.wanted, {after: this.book.cleared?.seq})
+        if (turn !== this.turn || this.closed) return false
+        take(answer)
         this.phase = "ready"
+        this.failure = ""
         this.onChange()
-        return
+        return true
       } catch (error) {
-        if (this.closed) return
+        if (turn !== this.turn || this.closed) return false
         this.phase = "failed"
         this.failure = error.message
         this.onChange()
@@ -69,8 +77,10 @@ export class LogReader {
           this.again = done
           this.waiting = setTimeout(done, wait)
         })
+        if (turn !== this.turn) return false
       }
     }
+    return false
   }
 
   // A newest page: what stands at the end of the log, and what the whole is.
@@ -114,7 +124,8 @@ export class LogReader {
   async finish() {
     clearTimeout(this.ending)
     this.socket.close()
-    await this.attempt("end", async () => {
+    this.book.complete = null // until the store has told
+    await this.attempt("finish", async () => {
       for (let more = true; more && !this.live;) {
         const answer = await this.pages.stored(this.book.lastSeq)
         this.hearAll(answer.lines)
@@ -250,7 +261,7 @@ export class LogReader {
       else await this.fillMidst(gap, where, valid)
       if (!valid()) return
       if (this.book.held > held || !this.book.gaps().some((open) => open.key === gap.key)) this.inVain = null
-      this.book.trim(this.near, HELD_MOST)
+      this.book.trim(this.place, HELD_MOST)
     })
   }
 
@@ -331,13 +342,12 @@ export class LogReader {
     return this.book.find(place.seq)
   }
 
-  async toPlace(place, where, {follow = false} = {}) {
+  async toPlace(place, where) {
     await this.attempt("place", async (valid) => {
       const line = await this.around(place, valid)
       if (!line || !valid()) return
       this.near = line
       this.show(line, where)
-      this.follow = follow
       this.book.trim(line, HELD_MOST)
     })
   }
@@ -379,18 +389,12 @@ export class LogReader {
 
   // Other lines are wanted; what was being read stays in sight where it can.
   async filter(wanted) {
-    const place = this.follow ? null : this.near
-    const {cleared} = this.book
+    const {place} = this
     this.book.want(wanted)
     this.phase = "loading"
     this.onChange()
-    await this.untilRead(async () => {
-      const {wanted: asked} = this
-      const answer = await this.pages.newest(this.wanted, {after: cleared?.seq})
-      if (asked.level !== this.book.level || asked.contains !== this.book.contains) return
-      this.take(answer, {learn: !this.live})
-    })
-    if (place?.timestamp && !this.closed && this.phase === "ready") await this.nearest(place)
+    if (!await this.untilRead((answer) => this.take(answer, {learn: !this.live}))) return
+    if (place.timestamp) await this.nearest(place)
     if (this.hits && wanted.level !== undefined) await this.search(this.hits.text)
   }
 
@@ -398,8 +402,9 @@ export class LogReader {
   async nearest(place) {
     await this.attempt("place", async (valid) => {
       const answer = await this.pages.since(place.timestamp, this.wanted, {limit: 200})
-      const line = answer.lines.find((known) => order(known, place) >= 0) ?? answer.lines[0]
-      if (!line || !valid()) return
+      if (!valid()) return
+      const line = answer.lines.find((known) => order(known, place) >= 0) ?? this.book.lines.at(-1)
+      if (!line) return
       const held = await this.around(line, valid)
       if (held) this.show(held, "upper")
     })
@@ -419,7 +424,7 @@ export class LogReader {
     if (only && this.book.contains !== text) await this.filter({contains: text})
     await this.moreHits(hits)
     if (this.hits !== hits) return
-    if (!only && hits.near(this.near)) await this.toHit()
+    if (!only && hits.near(this.place)) await this.toHit()
     for (let known = -1; this.hits === hits && !hits.isAll && !hits.failed && hits.places.length < HITS_MOST && hits.places.length > known;) {
       known = hits.places.length
       await this.moreHits(hits)
