@@ -53,6 +53,10 @@ chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
 	  echo "The tests of the page need Chromium on the PATH: apt-get install chromium" >&2; exit 2; }
 
+.PHONY: screenshots
+screenshots: setup chromium  ## take the pictures of the page anew, into docs/screenshots
+	$(BIN)/python -W ignore -m tests.ui.gallery docs/screenshots
+
 .PHONY: bench
 bench: setup  ## measure, and write the tables of docs/benchmarks.md
 	$(BIN)/python -m benchmarks

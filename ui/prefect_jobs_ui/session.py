@@ -17,6 +17,7 @@ from prefect_jobs_ui.feed_health import notice
 from prefect_jobs_ui.hub import Hub
 from prefect_jobs_ui.list_filter import ListFilter
 from prefect_jobs_ui.list_view import ListView
+from prefect_jobs_ui.texts import text
 from prefect_jobs_ui.wire import JobResponse
 
 LONGEST_JOB_ID = 200
@@ -177,7 +178,7 @@ class PageSession:
     def _notice(self) -> str:
         said = notice(self._hub.health)
         if not said and self._hub.failure is not None and self._hub.page is not None:
-            said = f"The list could not be read again: {self._hub.failure}"
+            said = text("feed.stale", reason=self._hub.failure)
         return said
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

@@ -33,6 +33,6 @@ export function ConfirmDialog({action, job}) {
     <div class="dialog-buttons">
       <button type="button" class="button" data-first-focus disabled=${busy} onClick=${close}>${t("confirm.dismiss")}</button>
       <button type="button" class="button ${action === "cancel" ? "amber-solid" : "red-solid"}" disabled=${busy} onClick=${confirm}>
-        ${busy && html`<${Ring} />`}${t(`confirm.${action}.${busy ? "busy" : "do"}`)}</button>
+        ${busy && html`<${Ring} />`}${t(busy ? `confirm.${action}.busy` : `confirm.${action}.do`)}</button>
     </div>`}<//>`
 }

@@ -4,7 +4,7 @@ import {html} from "htm/preact"
 import {useLayoutEffect, useRef, useState} from "preact/hooks"
 import {closeDialog} from "./overlay.js"
 
-const FOCUSABLE = 'button:not(:disabled), [href], input:not(:disabled), select:not(:disabled), textarea:not(:disabled), [tabindex="0"]'
+const FOCUSABLE = 'button:not(:disabled), a[href], input:not(:disabled), select:not(:disabled), textarea:not(:disabled), [tabindex="0"]'
 const LEAVING_MS = 200
 
 export function Dialog({titleId, textId, testid, className = "", busy = false, onClose = closeDialog, children}) {

@@ -85,7 +85,7 @@ function Job({job}) {
       ${more && html`<${CurrentStep} job=${job} more=${more} />`}
       ${more && html`<${RetryBox} info=${more.retry_info} now=${moment} />`}
       <${ErrorBox} job=${job} more=${more} />
-      <${JobLogs} key=${job.job_id} jobId=${job.job_id} live=${!ENDED.includes(job.status)} failed=${job.status === "failed"} />
+      <${JobLogs} key=${job.job_id} jobId=${job.job_id} live=${!ENDED.includes(job.status)} failed=${look(job) === "failed"} />
       <${JobHistory} history=${history} job=${job} />
       ${job.status === "completed" && job.result !== null && job.result !== undefined && html`<${Result} result=${job.result} />`}
       ${more && html`<${Parameters} values=${more.metadata.input_params} />`}
