@@ -66,6 +66,8 @@ async def test_a_million_rows_fit_the_browsers_limit_and_every_pixel_can_be_reac
     )
 
     assert last["height"] <= 16_000_000
+    for place in (last, above, middle, fine, first, next_, row):  # where a browser can put its scroll bar
+        assert 0 <= place["physical"] <= last["height"] - 800
     assert last["visible"][1] == 1_000_000
     assert last["top"] == 82_000_000 - 800
     assert above["top"] == last["top"] - 100

@@ -17,7 +17,8 @@ export class TallScroll {
     this.virtual = rows * this.rowHeight
     this.height = Math.min(this.virtual, this.limit)
     this.pageHeight = this.height / PAGES
-    this.pages = this.pageHeight ? Math.ceil(this.virtual / this.pageHeight) : 1
+    // Rounded down: the last page takes the rest, so that its end is the end of the box.
+    this.pages = this.pageHeight ? Math.floor(this.virtual / this.pageHeight) : 1
     this.step = this.pages > 1 ? (this.virtual - this.height) / (this.pages - 1) : 0
     return this.moveTo(top)
   }
