@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .demo
-TIERS := unit repo fuzz contract postgres flows integration lifecycle ui
+TIERS := unit repo fuzz contract postgres flows integration lifecycle ui ui-actions ui-logs
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
@@ -46,12 +46,23 @@ $(TIERS:%=test-%): test-%: setup
 # Whatever touches a database runs again, on a real server; what the client makes of an answer does not depend on it.
 test-postgres: PATHS := --database=postgres tests/postgres tests/unit tests/contract --ignore=tests/contract/test_client.py
 
-test-integration test-ui: chromium
+# The tests of the page in three tiers, so that none takes more than minutes: logs, what a user does, everything else.
+UI_LOGS := $(wildcard tests/ui/test_log*.py tests/ui/test_page_log*.py)
+UI_ACTIONS := $(patsubst %,tests/ui/test_page_%.py,actions bulk start statistics history keys accessibility_of_windows)
+test-ui: PATHS := tests/ui $(patsubst %,--ignore=%,$(UI_LOGS) $(UI_ACTIONS))
+test-ui-actions: PATHS := $(UI_ACTIONS)
+test-ui-logs: PATHS := $(UI_LOGS)
+
+test-integration test-ui test-ui-actions test-ui-logs: chromium
 
 .PHONY: chromium
 chromium:
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
 	  echo "The tests of the page need Chromium on the PATH: apt-get install chromium" >&2; exit 2; }
+
+.PHONY: screenshots
+screenshots: setup chromium  ## take the pictures of the page anew, into docs/screenshots
+	$(BIN)/python -W ignore -m tests.ui.gallery docs/screenshots
 
 .PHONY: bench
 bench: setup  ## measure, and write the tables of docs/benchmarks.md

@@ -60,6 +60,10 @@ class Settings(BaseSettings):
         description="Origins, besides the server's own, whose pages may use the API (space-separated, "
         "such as `https://ops.example.org`). Their host names are accepted as `Host` too.",
     )
+    frame_origins: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Origins, besides the server's own, whose pages may frame the jobs page (space-separated).",
+    )
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = Field(
         default=(),
         repr=False,
@@ -110,7 +114,7 @@ class Settings(BaseSettings):
         "queue, or `stop` them, so that they end as crashed. Unset, `work` finishes and `up` stops them.",
     )
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "frame_origins", mode="before")
     @classmethod
     def _split_origins(cls, value: object) -> object:
         return value.split() if isinstance(value, str) else value

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, HTTPException, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse, StreamingResponse
 
+from tests.ui.job_routes import JobRoutes
 from tests.ui.log_double import by_level, matches, page
 
 Job = dict[str, Any]
@@ -28,6 +29,14 @@ def job(job_id: str, status: str = "pending", *, age: float = 60.0, **fields: An
         "created_at": created.isoformat(), "started_at": started, "completed_at": ended, "result": None, "error": None,
     }  # fmt: skip
     return {**known, "progress": 100 if status == "completed" else 0, **fields}
+
+
+def job_type(name: str, title: str = "", schema: dict[str, Any] | None = None, *, can_start: bool = True) -> Job:
+    """A type of jobs as the server lists it."""
+    return {
+        "name": name, "title": title or name.capitalize(), "description": f"What {name} does",
+        "parameter_schema": schema, "deployments": [{"id": "1", "name": "api"}], "can_start": can_start,
+    }  # fmt: skip
 
 
 @dataclass
@@ -53,6 +62,32 @@ class ContractDouble:
     sessions: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     asked_as: list[str] = field(default_factory=list[str])
     """Who asked for something, by name, in order."""
+    asked: list[str] = field(default_factory=list[str])
+    """Names of the routes that were asked, in order."""
+    searches: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    timelines: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    acted: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """What was done to which job."""
+    started: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    start_errors: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    gates: dict[str, asyncio.Event] = field(default_factory=dict[str, asyncio.Event])
+    """Routes by name whose answers wait for an event."""
+    refusing: dict[str, tuple[int, str]] = field(default_factory=dict[str, tuple[int, str]])
+    """Routes by name that refuse, with status and detail."""
+    details: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """What `/detail` says of a job beyond the plain form."""
+    histories: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    types: list[dict[str, Any]] = field(default_factory=lambda: [job_type("export", "Export"), job_type("cleanup")])
+    buckets: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    below: int = 0
+    """So many completed jobs below those that are stored: for lists that are too long to be stored."""
+    counted_at_most: int | None = None
+    """From how many hits of a text on the total is a lower bound."""
+    tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    def ordered(self) -> list[Job]:
+        """All jobs, newest first."""
+        return sorted(self.jobs.values(), key=lambda job: (job["created_at"], job["job_id"]), reverse=True)
 
     def put(self, job: Job) -> None:
         """Store a job's newest state and tell the feed."""
@@ -137,8 +172,8 @@ class ContractDouble:
         app.add_api_route("/api/session", self._who)
         app.add_api_route("/api/jobs", self._list)
         app.add_api_route("/api/jobs/changes", self._changes)
+        JobRoutes(self).add_to(app)
         app.add_api_route("/api/jobs/{job_id}", self._job)
-        app.add_api_route("/api/jobs/{job_id}/detail", self._detail)
         app.add_api_route("/api/jobs/{job_id}/logs", self._logs)
         app.add_api_route("/api/jobs/{job_id}/logs/download", self._download)
         app.add_api_route("/api/exports/{name}", self._export)
@@ -191,7 +226,7 @@ class ContractDouble:
 
     async def _list(self, limit: int = 50, offset: int = 0) -> dict[str, Any]:
         self._check()
-        ordered = sorted(self.jobs.values(), key=lambda job: (job["created_at"], job["job_id"]), reverse=True)
+        ordered = self.ordered()
         page = ordered[offset : offset + limit]
         pagination = {
             "total": len(ordered),
@@ -206,10 +241,6 @@ class ContractDouble:
         if job_id not in self.jobs:
             raise HTTPException(404, f"No job found with ID: {job_id}")
         return self.jobs[job_id]
-
-    async def _detail(self, job_id: str) -> dict[str, Any]:
-        await self._job(job_id)
-        return {"id": job_id, "pending_reason": self.reasons.get(job_id)}
 
     async def _logs(
         self, job_id: str, level: str = "", contains: str = "", since: str = "", after: int | None = None,

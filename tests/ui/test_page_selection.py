@@ -67,8 +67,10 @@ async def test_on_a_phone_the_detail_takes_the_lists_place_and_gives_it_back(sit
     for number in range(40):
         site.double.put(job(f"job-{number:02}", age=100 - number))
     page = await open_page(f"{site.url}/jobs", viewport=PHONE)
+    await expect(page.get_by_test_id("job-item-job-39")).to_be_visible()
+    await page.locator("#list").evaluate("list => { list.scrollTop = 2400 }")
     card = page.get_by_test_id("job-item-job-05")
-    await card.scroll_into_view_if_needed()
+    await expect(card).to_be_visible()
     scrolled = await page.locator("#list").evaluate("node => node.scrollTop")
     assert scrolled > 0
 

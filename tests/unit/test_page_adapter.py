@@ -8,8 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from prefect_jobs_ui.adapter import Adapter, AdapterUnavailable, FeedEvent, JobMissing
+from prefect_jobs_ui.adapter import Adapter, AdapterUnavailable, FeedEvent, JobMissing, SearchRefused
 from prefect_jobs_ui.event_stream import ServerSentEvent, read_events
+from prefect_jobs_ui.list_filter import Counts, ListFilter
 
 
 def adapter(answer: Callable[[httpx.Request], httpx.Response]) -> Adapter:
@@ -22,17 +23,38 @@ async def _chunks(text: str, size: int) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-async def test_a_list_is_asked_by_limit_and_offset_and_counted() -> None:
-    asked: list[str] = []
+async def test_a_search_says_what_is_shown_and_learns_how_much_there_is() -> None:
+    asked: list[dict[str, str]] = []
+    facets = {
+        "by_status": {"failed": 7, "running": 1},
+        "by_state": {"failed": 4, "aborted": 3},
+        "by_type": {"export": 8},
+    }
 
     def answer(request: httpx.Request) -> httpx.Response:
-        asked.append(str(request.url))
-        return httpx.Response(200, json={"items": [{"job_id": "one"}], "pagination": {"total": 7}})
+        asked.append(dict(request.url.params))
+        body = {"data": [{"job_id": "one"}], "meta": {"total": 7, "total_is_exact": False}}
+        return httpx.Response(200, json={**body, "aggregations": {"by_status": {}, "unfiltered": facets}})
 
-    page = await adapter(answer).list_jobs(limit=50, offset=100)
+    page = await adapter(answer).search(
+        ListFilter("disk", "failed", "export"), limit=50, offset=100, created_before="2026-03-04", counts=True
+    )
 
-    assert asked == ["http://api/api/jobs?limit=50&offset=100"]
-    assert (page.jobs, page.total) == (({"job_id": "one"},), 7)
+    assert asked == [
+        {
+            "q": "disk", "status": "failed", "state": "failed,crashed,timed_out", "job_type": "export", "limit": "50",
+            "offset": "100", "created_before": "2026-03-04", "facets": "unfiltered",
+        }
+    ]  # fmt: skip
+    assert (page.jobs, page.total, page.exact) == (({"job_id": "one"},), 7, False)
+    assert page.counts == Counts({"failed": 4, "running": 1, "cancelled": 3}, {"export": 8})
+
+
+async def test_a_search_that_cannot_be_read_is_refused_with_the_apis_words() -> None:
+    body = {"error": {"errors": [{"field": "query.q", "message": "This quotation mark is never closed"}]}}
+
+    with pytest.raises(SearchRefused, match="never closed"):
+        await adapter(_answers(status=422, json=body)).search(ListFilter('"'), limit=1)
 
 
 async def test_an_id_is_one_segment_of_the_path_whatever_it_holds() -> None:
@@ -50,19 +72,6 @@ async def test_an_id_is_one_segment_of_the_path_whatever_it_holds() -> None:
 async def test_a_job_that_is_not_there_is_missing_and_not_an_outage() -> None:
     with pytest.raises(JobMissing):
         await adapter(lambda _request: httpx.Response(404, json={"detail": "No job"})).job("one")
-
-
-async def test_why_a_job_waits_is_a_sentence_or_nothing() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
-        assert request.url.path == "/api/jobs/one/detail"
-        return httpx.Response(200, json=answers.pop())
-
-    answers: list[dict[str, Any]] = [
-        {"pending_reason": {"code": "late", "text": "Due since 10:00"}}, {"pending_reason": None}, {}
-    ]  # fmt: skip
-    api = adapter(answer)
-
-    assert [await api.pending_reason("one") for _ in range(3)] == ["", "", "Due since 10:00"]
 
 
 def _answers(**answer: Any) -> Callable[[httpx.Request], httpx.Response]:
@@ -91,7 +100,7 @@ async def test_every_failure_is_an_outage_with_a_sentence(
     answer: Callable[[httpx.Request], httpx.Response], said: str
 ) -> None:
     with pytest.raises(AdapterUnavailable, match=said):
-        await adapter(answer).list_jobs(limit=1)
+        await adapter(answer).search(ListFilter(), limit=1)
 
 
 async def test_the_feed_gives_known_events_with_the_version_to_resume_at() -> None:

@@ -7,12 +7,13 @@ from starlette.types import Message, Receive, Scope, Send
 
 from prefect_jobs_ui.adapter import Adapter, Viewer
 from prefect_jobs_ui.guard import PageGuard
-from prefect_jobs_ui.hub import Hub
+from prefect_jobs_ui.hub import EVERYTHING, Hub
+from prefect_jobs_ui.list_filter import ListFilter
 from prefect_jobs_ui.viewers import Viewers, Visit
 
 
 class AnybodyMayLook(Viewers):
-    async def visit(self, token: str | None) -> Visit:
+    async def visit(self, token: str | None, shown: ListFilter = EVERYTHING) -> Visit:
         return Visit(Viewer(), Hub(Adapter.at("http://api")))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -10,9 +11,11 @@ import httpx
 import pytest
 
 import prefect_jobs_ui.hub
-from prefect_jobs_ui.adapter import Adapter, AdapterUnavailable, FeedEvent, JobResponse, JobsPage
-from prefect_jobs_ui.cards import JobCard
+from prefect_jobs_ui.adapter import Adapter, AdapterUnavailable, FeedEvent, JobsPage
+from prefect_jobs_ui.cards import JobCard, card_of
 from prefect_jobs_ui.hub import Hub
+from prefect_jobs_ui.list_filter import Counts, ListFilter
+from prefect_jobs_ui.wire import JobResponse
 
 
 class ScriptedAdapter(Adapter):
@@ -26,11 +29,15 @@ class ScriptedAdapter(Adapter):
         self.resumed: list[int | None] = []
         self.lists = 0
 
-    async def list_jobs(self, *, limit: int, offset: int = 0) -> JobsPage:
+    async def search(
+        self, shown: ListFilter, *, limit: int, offset: int = 0, created_before: str | None = None, counts: bool = False
+    ) -> JobsPage:
         self.lists += 1
         if self.down:
             raise AdapterUnavailable("The jobs API cannot be reached.")
-        return JobsPage(tuple(self.jobs[offset : offset + limit]), len(self.jobs))
+        found = [job for job in self.jobs if shown.matches(card_of(job)) is not False]
+        looks = Counter(card_of(job).look for job in self.jobs)
+        return JobsPage(tuple(found[offset : offset + limit]), len(found), counts=Counts(looks, {}) if counts else None)
 
     async def changes(self, after: int | None) -> AsyncIterator[FeedEvent]:
         if self.down:
@@ -64,8 +71,8 @@ class Tab:
     def on_rebuilt(self) -> None:
         self._tell("rebuilt")
 
-    def on_total(self) -> None:
-        self._tell("total")
+    def on_counts(self) -> None:
+        self._tell("counts")
 
     def on_health(self) -> None:
         self._tell("health")
@@ -153,7 +160,7 @@ async def test_jobs_that_come_and_go_are_counted_again_in_one_request() -> None:
         adapter.jobs = [job(f"job-{number}", second=number) for number in range(9)]
         for number in range(9):
             adapter.feed.put_nowait(changed(adapter.jobs[number]))
-        await tab.hear("total")
+        await tab.hear("counts")
 
     assert hub.page is not None
     assert hub.page.total == 9

@@ -35,7 +35,7 @@ class Api:
         if request.url.path == "/api/jobs/changes":
             return httpx.Response(200, content=Feed())
         jobs = [{"job_id": f"job for {name}", "created_at": "2026-03-04T08:15:00Z"}]
-        return httpx.Response(200, json={"items": jobs, "pagination": {"total": 1}})
+        return httpx.Response(200, json={"data": jobs, "meta": {"total": 1}, "aggregations": {}})
 
 
 class Feed(httpx.AsyncByteStream):

@@ -3,20 +3,23 @@
 AdapterError
 ├── AdapterUnavailable   nobody answered, or the answer was no contract answer
 ├── SignedOut            the API asks for a session, and this one is over or none
-└── JobMissing           the API answered that there is no such job
+├── JobMissing           the API answered that there is no such job
+└── SearchRefused        the API cannot read what was searched for
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, TypedDict, cast
+from typing import Any, Literal, Self, cast
 from urllib.parse import quote
 
 import httpx
 
 from prefect_jobs_ui.event_stream import read_events
+from prefect_jobs_ui.list_filter import Counts, ListFilter
+from prefect_jobs_ui.wire import JobResponse
 
 # The feed says `status` every 15 s: twice that without a word means that the connection is dead.
 FEED_SILENCE_SECONDS = 35.0
@@ -41,38 +44,27 @@ class JobMissing(AdapterError):
     """No job found with this ID."""
 
 
+class SearchRefused(AdapterError):
+    """The search cannot be read; the message says what is wrong with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who looks at the page. `token` is his session at the API; None where nobody signs in."""
+    """Who looks at the page. `token` is his session at the API; None where nobody signs in, and may do everything."""
 
     name: str | None = None
-    role: str = ""
+    role: str = "admin"
     token: str | None = None
-
-
-class JobResponse(TypedDict, total=False):
-    """A job on the wire (contract 2.2 and 16.2), as far as the page reads it."""
-
-    job_id: str
-    job_type: str
-    status: str
-    state: str
-    progress: int
-    message: str | None
-    created_at: str
-    started_at: str | None
-    completed_at: str | None
-    result: Any
-    error: str | None
-    version: int
 
 
 @dataclass(frozen=True, slots=True)
 class JobsPage:
-    """One page of the list, newest first, and how many jobs there are in all."""
+    """One page of a search, newest first, how many match (a lower bound unless `exact`), and the counts of all jobs."""
 
     jobs: tuple[JobResponse, ...]
     total: int
+    exact: bool = True
+    counts: Counts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +110,34 @@ class Adapter:
             return Viewer()
         return Viewer(body.get("name"), str(body.get("role")), token) if body.get("sign_in") else Viewer()
 
-    async def list_jobs(self, *, limit: int, offset: int = 0) -> JobsPage:
-        """Read `limit` jobs from `offset` on, newest first."""
-        body = await self._get("/api/jobs", {"limit": limit, "offset": offset})
+    async def search(
+        self, shown: ListFilter, *, limit: int, offset: int = 0, created_before: str | None = None, counts: bool = False
+    ) -> JobsPage:
+        """Read `limit` of the jobs that match from `offset` on, newest first; with `counts` count all jobs too.
+
+        Raises:
+            SearchRefused: the text cannot be read.
+        """
+        params: dict[str, str | int] = {**shown.params, "limit": limit, "offset": offset}
+        if created_before is not None:
+            params["created_before"] = created_before
+        if counts:
+            params["facets"] = "unfiltered"
+        body = await self._get("/api/jobs/search", params)
         try:
-            return JobsPage(tuple(body["items"]), int(body["pagination"]["total"]))
-        except (KeyError, TypeError, ValueError) as error:
+            meta, facets = body["meta"], body["aggregations"]
+            return JobsPage(
+                tuple(body["data"]),
+                int(meta["total"]),
+                meta.get("total_is_exact") is not False,
+                Counts.of_facets(facets.get("unfiltered") or facets) if counts else None,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise AdapterUnavailable("The jobs API gave an unreadable list.") from error
 
     async def job(self, job_id: str) -> JobResponse:
         """Read one job with its result; `JobMissing` when there is none."""
         return cast(JobResponse, await self._get(f"/api/jobs/{quote(job_id, safe='')}", {}))
-
-    async def pending_reason(self, job_id: str) -> str:
-        """Why a job waits, in a sentence; empty when it does not, or nobody knows. `JobMissing` when there is none."""
-        reason = (await self._get(f"/api/jobs/{quote(job_id, safe='')}/detail", {})).get("pending_reason")
-        return str(cast("dict[str, Any]", reason).get("text") or "") if isinstance(reason, dict) else ""
 
     async def changes(self, after: int | None) -> AsyncIterator[FeedEvent]:
         """Follow the change feed from `after` on, or from now. Ends by `AdapterUnavailable` or by the API's own end."""
@@ -153,13 +157,15 @@ class Adapter:
         except (httpx.HTTPError, ValueError) as error:
             raise AdapterUnavailable(_reason(error)) from error
 
-    async def _get(self, path: str, params: dict[str, int], timeout: float = 15.0) -> dict[str, Any]:
+    async def _get(self, path: str, params: Mapping[str, str | int], timeout: float = 15.0) -> dict[str, Any]:
         try:
             response = await self._client.get(path, params=params, headers=self._headers, timeout=timeout)
             if response.status_code == 401:
                 raise SignedOut("Nobody is signed in.")
             if response.status_code == 404:
                 raise JobMissing(path)
+            if response.status_code == 422 and (said := _refusal(response.json())):
+                raise SearchRefused(said)
             if not response.is_success:
                 raise AdapterUnavailable(f"The jobs API answered {response.status_code}.")
             return cast("dict[str, Any]", response.json())
@@ -171,6 +177,15 @@ def _feed_event(kind: Literal["job", "deleted", "status", "reset"], data: str, e
     body = cast("dict[str, Any]", json.loads(data))
     version = event_id if event_id is not None else body.get("version")
     return FeedEvent(kind, body, None if version is None else int(version))
+
+
+def _refusal(body: Any) -> str | None:
+    """What a validation error says of the search text (contract 1.2)."""
+    try:
+        errors = body["error"]["errors"]
+        return next((str(error["message"]) for error in errors if error["field"] == "query.q"), None)
+    except (KeyError, TypeError):
+        return None
 
 
 def _reason(error: Exception) -> str:

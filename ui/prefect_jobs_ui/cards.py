@@ -6,16 +6,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect_jobs_ui.adapter import JobResponse
+from prefect_jobs_ui.texts import TEXTS, text
+from prefect_jobs_ui.wire import JobResponse
 
-TYPE_LABELS = {
-    "export": "Export",
-    "cleanup": "Cleanup",
-    "backup": "Backup",
-    "import": "Import",
-    "batch_audit": "Batch Audit",
-    "re_evaluation": "Re-evaluation",
-}
 CANCELLED_STATES = frozenset({"cancelled", "aborted"})
 
 
@@ -69,7 +62,8 @@ def card_of(job: JobResponse) -> JobCard:
 
 def type_label(job_type: str) -> str:
     """`batch_audit` as `Batch Audit`; a foreign flow keeps the name its author gave it."""
-    return TYPE_LABELS.get(job_type, job_type)
+    name = f"type.{job_type}"
+    return text(name) if name in TEXTS else job_type
 
 
 def moment(text: str) -> datetime:

@@ -41,9 +41,10 @@ class _Drawn(JSComponent):
 
 
 class Toolbar(_Drawn):
-    """The header: title, count, theme, Refresh, and the notice about the feed. Owns the URL."""
+    """The header, the search bar, the notice about the feed, and what lies over the page. Owns the URL."""
 
-    total = param.Integer(default=None, allow_None=True)
+    counts = param.Dict(default=None, allow_None=True, doc="How many jobs there are, by status and type.")
+    role = param.String(default="", doc="What the viewer may do; empty while nobody knows.")
     refreshing = param.Boolean(default=False)
     notice = param.String(default="")
     who = param.String(default="", doc="Who is signed in; empty where nobody signs in.")
@@ -55,8 +56,6 @@ class Toolbar(_Drawn):
 class JobList(_Drawn):
     """The list of cards. Its cards travel as messages, one per change."""
 
-    has_more = param.Boolean(default=False)
-
     _esm = "js/job_list.js"
 
 
@@ -66,6 +65,5 @@ class JobDetail(_Drawn):
     phase = param.String(default="none")
     job = param.Dict(default=None, allow_None=True)
     failure = param.String(default="")
-    waits_for = param.String(default="", doc="Why the job waits, while it does.")
 
     _esm = "js/job_detail.js"

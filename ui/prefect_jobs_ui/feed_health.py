@@ -6,6 +6,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from prefect_jobs_ui.texts import text
+
 # The index re-reads every active job each few seconds: less than this is the normal state.
 BEHIND_SECONDS = 10.0
 
@@ -31,21 +33,18 @@ def health_of(status: dict[str, Any]) -> FeedHealth:
 def notice(health: FeedHealth) -> str:
     """The sentence that the page shows above the list; empty when the page is in step."""
     if not health.api_answers:
-        return "Live updates are paused: the jobs API cannot be reached. This page shows what it knew last."
+        return text("feed.api-away")
     if not health.prefect_answers:
-        return f"Prefect cannot be reached. This page shows what was known {_age(health.behind_seconds)}."
+        return text("feed.prefect-away", age=_age(health.behind_seconds))
     if health.behind_seconds >= BEHIND_SECONDS:
-        return f"Prefect's changes arrive late: this page shows what was known {_age(health.behind_seconds)}."
+        return text("feed.late", age=_age(health.behind_seconds))
     return ""
 
 
 def _age(seconds: float) -> str:
     if seconds < 1:
-        return "a moment ago"
-    if seconds < 60:
-        count, unit = int(seconds), "second"
-    elif seconds < 3600:
-        count, unit = int(seconds // 60), "minute"
-    else:
-        count, unit = int(seconds // 3600), "hour"
-    return f"{count} {unit}{'' if count == 1 else 's'} ago"
+        return text("feed.moment")
+    for unit, size in (("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            return text(f"feed.{unit}", int(seconds // size))
+    return text("feed.second", int(seconds))

@@ -7,11 +7,14 @@ the template's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from urllib.parse import urlencode
 
 from prefect_jobs_ui.cards import JobCard, moment
-from prefect_jobs_ui.hub import FirstPage
+from prefect_jobs_ui.hub import EVERYTHING, FirstPage
+from prefect_jobs_ui.list_filter import ListFilter
+from prefect_jobs_ui.texts import text
 
 COLOURS = {
     "running": "text-blue-400",
@@ -34,9 +37,23 @@ class FirstRow:
     time: str
     message: str | None
     progress: int | None
+    query: str
+    """The address that selects it, without changing what the list shows."""
 
 
-def first_row(card: JobCard, *, now: datetime) -> FirstRow:
+@dataclass(frozen=True, slots=True)
+class FirstTab:
+    """A status above the list, with how many jobs have it."""
+
+    label: str
+    count: str
+    colour: str
+    icon: str | None
+    chosen: bool
+    query: str
+
+
+def first_row(card: JobCard, *, now: datetime, shown: ListFilter = EVERYTHING) -> FirstRow:
     """The card as text, at the time `now`."""
     return FirstRow(
         job_id=card.job_id,
@@ -48,21 +65,47 @@ def first_row(card: JobCard, *, now: datetime) -> FirstRow:
         time=distance(moment(card.created_at), now=now),
         message=card.message,
         progress=card.progress if card.status == "running" and card.progress > 0 else None,
+        query=query_of(shown, job=card.job_id),
     )
 
 
-def phase_of(page: FirstPage | None, failure: str | None) -> str:
-    """Which body the page shows (contract 1.3): loading, failed, empty or ready."""
+def first_tabs(page: FirstPage | None, shown: ListFilter) -> list[FirstTab]:
+    """All jobs, then those of each status, in the order of an operator's day."""
+    looks = ("", "running", "pending", "completed", "failed", "cancelled")
+    counts = None if page is None else {"": page.total, **page.counts.by_look}
+    return [
+        FirstTab(
+            label=text("filter.all" if not look else f"status.{'processing' if look == 'running' else look}"),
+            count="" if counts is None else f"{counts.get(look, 0):,}",
+            colour=COLOURS.get(look, "text-gray-400"),
+            icon=f"status-{look}" if look else None,
+            chosen=shown.status == look,
+            query=query_of(replace(shown, status=look)),
+        )
+        for look in looks
+    ]
+
+
+def query_of(shown: ListFilter, *, job: str = "") -> str:
+    """The query of the page's address for this view."""
+    said = {"q": shown.q, "status": shown.status, "type": shown.job_type, "job": job}
+    return urlencode({name: value for name, value in said.items() if value})
+
+
+def phase_of(page: FirstPage | None, failure: str | None, shown: ListFilter = EVERYTHING) -> str:
+    """Which body the page shows (contract 1.3): loading, failed, empty or ready. With a filter it stays split."""
     if page is None:
         return "loading" if failure is None else "failed"
-    return "ready" if page.cards else "empty"
+    return "ready" if page.cards or shown.is_active else "empty"
 
 
-def count_text(total: int | None) -> str:
-    """`1 job`, `1,234 jobs`, or nothing while the total is unknown."""
+def count_text(total: int | None, *, exact: bool = True) -> str:
+    """`1 job`, `1,234 jobs`, `5,000+ jobs` for a lower bound, or nothing while the total is unknown."""
     if total is None:
         return ""
-    return "1 job" if total == 1 else f"{total:,} jobs"
+    if not exact:
+        return text("count.least", n=f"{total:,}")
+    return text("count.job", total)
 
 
 def distance(then: datetime, *, now: datetime) -> str:

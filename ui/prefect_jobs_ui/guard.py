@@ -10,6 +10,7 @@ And it is the page's door: where the API asks for a session, who has none gets t
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
@@ -19,21 +20,28 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prefect_jobs_ui.adapter import SESSION_COOKIE, SignedOut
+from prefect_jobs_ui.hub import EVERYTHING
+from prefect_jobs_ui.list_filter import ListFilter
 from prefect_jobs_ui.viewers import VISIT, Viewers
 
 # Bokeh starts its document from inline scripts and installs inline styles; Panel imports components through blob URLs.
-CONTENT_SECURITY_POLICY = (
+_POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'"
+    "img-src 'self' data:; connect-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors"
 )
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-]+(:\d+)?/?")
 
 
-PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
+def content_security_policy(frame_origins: Sequence[str] = ()) -> str:
+    """What the browser may load for the page, and whose pages may show it in a frame.
+
+    Raises:
+        ValueError: one of them is no origin.
+    """
+    for origin in frame_origins:
+        if not _ORIGIN.fullmatch(origin):
+            raise ValueError(f"This is no origin, a scheme and a host: {origin!r}")
+    return " ".join([_POLICY, "'self'", *(origin.rstrip("/") for origin in frame_origins)])
 
 
 class PageGuard:
@@ -51,9 +59,16 @@ class PageGuard:
         viewers: Viewers,
         sign_in_form: Callable[[bool], str],
         allowed_origins: Sequence[str] = (),
+        policy: str = content_security_policy(),
     ) -> None:
         self._app = app
         self._viewers = viewers
+        self._headers = {
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": policy,
+            "Referrer-Policy": "same-origin",
+            "X-Content-Type-Options": "nosniff",
+        }
         self._form = sign_in_form
         self._open = (f"{path}/assets/", f"{path}/alive")
         self._page = path
@@ -73,7 +88,7 @@ class PageGuard:
             else:
                 await PlainTextResponse("Not Found", status_code=404)(scope, receive, send)
         elif scope["type"] == "http" and path == self._page:
-            await self._visit(scope, receive, _with_headers(send, PAGE_HEADERS))
+            await self._visit(scope, receive, _with_headers(send, self._headers))
         elif path.startswith(f"{self._page}/") and not path.startswith(self._open):
             await self._visit(scope, receive, send)
         else:
@@ -83,14 +98,14 @@ class PageGuard:
         """Let a viewer in; the document that is made for him reads from `VISIT` who he is."""
         token = _session_token(Headers(scope=scope))
         try:
-            visit = await self._viewers.visit(token)
+            visit = await self._viewers.visit(token, _filter_of(scope))
         except SignedOut:
             if scope["type"] == "websocket":
                 await receive()
                 await send({"type": "websocket.close", "code": 1008})
             else:
                 form = self._form(token is not None)
-                await HTMLResponse(form, 401)(scope, receive, _with_headers(send, PAGE_HEADERS))
+                await HTMLResponse(form, 401)(scope, receive, _with_headers(send, self._headers))
             return
         VISIT.set(visit)
         await self._app(scope, receive, send)
@@ -101,6 +116,12 @@ class PageGuard:
             return True
         host = headers.get("host", "").lower()
         return origin.lower() in self._origins or (bool(host) and urlsplit(origin).netloc.lower() == host)
+
+
+def _filter_of(scope: Scope) -> ListFilter:
+    if scope["type"] != "http":  # a tab's socket: its list is asked for by the tab
+        return EVERYTHING
+    return ListFilter.of_query(bytes(scope.get("query_string", b"")).decode("latin-1"))
 
 
 def _session_token(headers: Headers) -> str | None:

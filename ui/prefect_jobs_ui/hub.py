@@ -15,26 +15,39 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from prefect_jobs_ui.adapter import Adapter, AdapterError, AdapterUnavailable, FeedEvent, JobResponse, SignedOut
+from prefect_jobs_ui.adapter import (
+    Adapter,
+    AdapterError,
+    AdapterUnavailable,
+    FeedEvent,
+    JobsPage,
+    SignedOut,
+)
 from prefect_jobs_ui.cards import JobCard, card_of
 from prefect_jobs_ui.feed_health import FeedHealth, health_of
 from prefect_jobs_ui.job_window import JobWindow
+from prefect_jobs_ui.list_filter import Counts, ListFilter
+from prefect_jobs_ui.wire import JobResponse
 
 FIRST_PAGE = 50
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 # The total is asked again this long after jobs came or went: a burst of a hundred new jobs costs one request.
 RECOUNT_SECONDS = 0.5
 RELOAD_SECONDS = 2.0
+EVERYTHING = ListFilter()
+NO_COUNTS = Counts({}, {})
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class FirstPage:
-    """The newest jobs, and how many there are in all."""
+    """The newest jobs, how many there are in all, and how many of each status and type."""
 
     cards: tuple[JobCard, ...]
     total: int
+    counts: Counts = NO_COUNTS
+    exact: bool = True
 
 
 class Listener(Protocol):
@@ -56,8 +69,8 @@ class Listener(Protocol):
         """The index begins anew: nothing known before counts, versions and line numbers included."""
         ...
 
-    def on_total(self) -> None:
-        """`hub.page.total` is new."""
+    def on_counts(self) -> None:
+        """`hub.page`'s total and counts were asked again."""
         ...
 
     def on_health(self) -> None:
@@ -78,6 +91,7 @@ class Hub:
         self.health = FeedHealth()
         self._window: JobWindow | None = None
         self._total = 0
+        self._counts = NO_COUNTS
         self._version: int | None = None
         self._listeners: set[Listener] = set()
         self._recount_wanted = asyncio.Event()
@@ -88,7 +102,7 @@ class Hub:
     @property
     def page(self) -> FirstPage | None:
         """The newest jobs as known now."""
-        return None if self._window is None else FirstPage(self._window.cards, self._total)
+        return None if self._window is None else FirstPage(self._window.cards, self._total, self._counts)
 
     @property
     def tabs(self) -> int:
@@ -123,7 +137,7 @@ class Hub:
     async def reload(self) -> None:
         """Read the newest jobs again and tell every tab. A failure keeps what was known."""
         try:
-            page = await self.adapter.list_jobs(limit=FIRST_PAGE)
+            page = await self.adapter.search(EVERYTHING, limit=FIRST_PAGE, counts=True)
         except SignedOut:
             return self._end()
         except AdapterError as error:
@@ -132,7 +146,7 @@ class Hub:
         else:
             self.failure = None
             self._window = JobWindow((card_of(job) for job in page.jobs), FIRST_PAGE)
-            self._total = page.total
+            self._take_counts(page)
         self._known.set()
         for listener in tuple(self._listeners):
             listener.on_first_page()
@@ -189,7 +203,8 @@ class Hub:
             self._take_deleted(card.job_id)
             return
         if self._window is not None:
-            if card.job_id not in self._window:
+            known = self._window.get(card.job_id)
+            if known is None or known.look != card.look:
                 self._recount_wanted.set()
             self._window.put(card, is_complete=self._total <= len(self._window))
         for listener in tuple(self._listeners):
@@ -218,15 +233,19 @@ class Hub:
                 await self.reload()
                 continue
             try:
-                page = await self.adapter.list_jobs(limit=FIRST_PAGE)
+                page = await self.adapter.search(EVERYTHING, limit=FIRST_PAGE, counts=True)
             except AdapterError as error:
                 logger.debug("The total could not be asked: %s", error)
                 continue
-            self._total = page.total
+            self._take_counts(page)
             for job in page.jobs:
                 self._refill(job)
             for listener in tuple(self._listeners):
-                listener.on_total()
+                listener.on_counts()
+
+    def _take_counts(self, page: JobsPage) -> None:
+        self._total = page.total
+        self._counts = page.counts or NO_COUNTS
 
     def _refill(self, job: JobResponse) -> None:
         card = card_of(job)

@@ -28,9 +28,11 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from prefect_jobs_ui.adapter import Adapter
-from prefect_jobs_ui.first_rows import count_text, first_row, phase_of
-from prefect_jobs_ui.guard import PageGuard
+from prefect_jobs_ui.cards import type_label
+from prefect_jobs_ui.first_rows import count_text, first_row, first_tabs, phase_of
+from prefect_jobs_ui.guard import PageGuard, content_security_policy
 from prefect_jobs_ui.session import PageSession, who
+from prefect_jobs_ui.texts import TEXTS
 from prefect_jobs_ui.viewers import VISIT, Viewers, Visit
 
 _HERE = Path(__file__).parent
@@ -63,7 +65,9 @@ class MountedPage:
         return self._viewers.tabs
 
 
-def mount(app: FastAPI, *, api_url: str, path: str, allowed_origins: Sequence[str]) -> MountedPage:
+def mount(
+    app: FastAPI, *, api_url: str, path: str, allowed_origins: Sequence[str], frame_origins: Sequence[str] = ()
+) -> MountedPage:
     """Add the page to `app`; see `prefect_jobs_ui.mount_page`."""
     path = "/" + path.strip("/")
     if "/" in path[1:] or path == "/":
@@ -95,6 +99,7 @@ def mount(app: FastAPI, *, api_url: str, path: str, allowed_origins: Sequence[st
             viewers=viewers,
             sign_in_form=lambda expired: _sign_in_form(path, expired=expired),
             allowed_origins=allowed_origins,
+            policy=content_security_policy(frame_origins),
         )
     )
     _follow_while_serving(app, adapter, viewers)
@@ -130,6 +135,7 @@ def _frame(path: str) -> dict[str, Any]:
         # Relative to the page's own address, so that any prefix in front of it holds for these too.
         "assets": f"{path.rsplit('/', 1)[-1]}/assets",
         "style_version": hashlib.sha256(style).hexdigest()[:12],
+        "texts": TEXTS,
         "sprite": Markup((_STATIC / "sprite.svg").read_text(encoding="utf-8")),  # our own file
     }
 
@@ -139,18 +145,28 @@ def _sign_in_form(path: str, *, expired: bool) -> str:
 
 
 def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> dict[str, Any]:
-    hub = visit.hub
-    page = hub.page
+    hub, shown = visit.hub, visit.shown
+    page = visit.first if shown.is_active else hub.page
     now = datetime.now(UTC)
-    selected = arguments.get("job", [b""])[0].decode(errors="replace")
+
+    def argument(name: str) -> str:
+        return arguments.get(name, [b""])[0].decode(errors="replace")
+
     return {
         **_frame(path),
         "who": who(visit.viewer),
-        "phase": phase_of(page, hub.failure),
+        "may_start": visit.viewer.role in ("operator", "admin"),
+        "shown": shown,
+        "shown_type": type_label(shown.job_type) if shown.job_type else TEXTS["filter.all"],
+        "tabs": first_tabs(hub.page, shown),
+        "phase": phase_of(page, hub.failure, shown),
         "failure": hub.failure,
-        "count": count_text(None if page is None else page.total),
-        "rows": [] if page is None else [first_row(card, now=now) for card in page.cards],
-        "selected": selected,
+        "searchable": shown.is_active or hub.page is None or bool(hub.page.cards),
+        "count": "" if page is None else count_text(page.total, exact=page.exact),
+        "rows": [] if page is None else [first_row(card, now=now, shown=shown) for card in page.cards],
+        "selected": argument("job"),
+        "view": "stats" if argument("view") == "stats" else "jobs",
+        "embedded": argument("embed") == "1",
     }
 
 

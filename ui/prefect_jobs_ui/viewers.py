@@ -14,7 +14,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from prefect_jobs_ui.adapter import Adapter, AdapterError, SignedOut, Viewer
-from prefect_jobs_ui.hub import Hub
+from prefect_jobs_ui.cards import card_of
+from prefect_jobs_ui.hub import EVERYTHING, FIRST_PAGE, FirstPage, Hub
+from prefect_jobs_ui.list_filter import ListFilter
 
 KEPT_SECONDS = 60.0
 """How long a hub without tabs is kept."""
@@ -29,6 +31,9 @@ class Visit:
 
     viewer: Viewer
     hub: Hub
+    shown: ListFilter = EVERYTHING
+    first: FirstPage | None = None
+    """What the filter of the page's address shows; None where the hub knows it, or nobody could say in time."""
 
 
 VISIT: ContextVar[Visit] = ContextVar("visit")
@@ -64,8 +69,8 @@ class Viewers:
         """How many tabs listen."""
         return sum(kept.hub.tabs for kept in self._kept.values())
 
-    async def visit(self, token: str | None) -> Visit:
-        """The visit of who has this session.
+    async def visit(self, token: str | None, shown: ListFilter = EVERYTHING) -> Visit:
+        """The visit of who has this session, and the first rows of the list he asks for.
 
         Raises:
             SignedOut: the API asks for a session, and this is none.
@@ -76,11 +81,11 @@ class Viewers:
             raise
         except AdapterError:
             # The API is away. Who is known here sees what was known; anybody else what everybody may see.
-            viewer = Viewer(token=token if token in self._kept else None)
+            viewer = Viewer(role="", token=token if token in self._kept else None)
         hub = self._hub(viewer.token)
         if viewer.token is not None:
             await hub.known(within=FIRST_PAGE_WITHIN)
-        return Visit(viewer, hub)
+        return Visit(viewer, hub, shown, await _first_page(hub, shown) if shown.is_active else None)
 
     def _hub(self, token: str | None) -> Hub:
         kept = self._kept.get(token)
@@ -119,3 +124,12 @@ class Viewers:
         task = self._kept.pop(token).task
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def _first_page(hub: Hub, shown: ListFilter) -> FirstPage | None:
+    try:
+        async with asyncio.timeout(FIRST_PAGE_WITHIN):
+            page = await hub.adapter.search(shown, limit=FIRST_PAGE)
+    except (AdapterError, TimeoutError):
+        return None  # the tab asks again, and says what is wrong
+    return FirstPage(tuple(card_of(job) for job in page.jobs), page.total, exact=page.exact)

@@ -67,7 +67,13 @@ def serve(
     with refusing_missing_parts(), refusing_with("The job index cannot be opened", DatabaseNotOpened, OSError):
         asyncio.run(open_index_once())
     app = create_app(settings)
-    mount_page(app, api_url=settings.address, allowed_origins=settings.allowed_origins)
+    with refusing_with("The origins that may frame the page cannot be used", ValueError):
+        mount_page(
+            app,
+            api_url=settings.address,
+            allowed_origins=settings.allowed_origins,
+            frame_origins=settings.frame_origins,
+        )
 
     class Server(uvicorn.Server):
         async def startup(self, sockets: "list[socket.socket] | None" = None) -> None:

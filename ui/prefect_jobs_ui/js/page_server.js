@@ -1,5 +1,7 @@
 // A restart of the page's server kills its sessions silently: the page would stand still and look alive. So the end of
 // the session shows a banner and asks until a server answers; then the page reloads, and its URL restores the view.
+import {t} from "./texts.js"
+
 const ASK_EVERY_MS = 1000
 
 let leaving = false
@@ -15,7 +17,7 @@ async function waitForServer() {
   if (!("live" in document.documentElement.dataset)) return
   delete document.documentElement.dataset.live
   const banner = document.getElementById("lost")
-  banner.textContent = "The connection to this page's server is lost. The page comes back by itself when the server does."
+  banner.textContent = t("lost")
   banner.hidden = false
   const address = `${location.pathname.replace(/\/+$/, "")}/alive`
   for (;;) {

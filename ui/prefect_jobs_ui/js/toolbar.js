@@ -1,45 +1,22 @@
-// The header. It owns the URL: whichever job the URL names, it tells the session in Python.
+// The header and the search bar. It owns the URL: which jobs are shown and which is selected, it tells the session in
+// Python. What lies over the page (dialogs, commands, statistics) is drawn from here too.
 import {html} from "htm/preact"
 import {useEffect, useState} from "preact/hooks"
+import {address, filterBy, go, isFiltered} from "./address.js"
+import {rights} from "./api.js"
 import {draw, Icon} from "./drawing.js"
+import {listenToKeys} from "./keys.js"
+import {listState} from "./list_state.js"
+import {openDialog, Overlay} from "./overlay.js"
 import {watchServer} from "./page_server.js"
-import {selection} from "./selection.js"
-import {useModel} from "./store.js"
-import {count} from "./wording.js"
+import {SearchBar, StatusTabs} from "./search_bar.js"
+import {Statistics} from "./statistics.js"
+import {useModel, useStore} from "./store.js"
+import {showInTab} from "./tab_title.js"
+import {ThemeButton} from "./theme.js"
+import {t} from "./texts.js"
 
-const KEY = "prefect-jobs.theme"
-const THEMES = {system: {icon: "system", next: "light"}, light: {icon: "sun", next: "dark"}, dark: {icon: "moon", next: "system"}}
-const prefersLight = matchMedia("(prefers-color-scheme: light)")
-
-function readTheme() {
-  try {
-    const kept = localStorage.getItem(KEY)
-    return Object.hasOwn(THEMES, kept) ? kept : "system"
-  } catch { return "system" }
-}
-
-function applyTheme(theme) {
-  const light = theme === "light" || (theme === "system" && prefersLight.matches)
-  document.documentElement.dataset.theme = light ? "light" : "dark"
-}
-
-function ThemeButton() {
-  const [theme, setTheme] = useState(readTheme)
-  useEffect(() => {
-    applyTheme(theme)
-    const follow = () => applyTheme(theme)
-    prefersLight.addEventListener("change", follow)
-    return () => prefersLight.removeEventListener("change", follow)
-  }, [theme])
-  const {icon, next} = THEMES[theme]
-  const change = () => {
-    try { localStorage.setItem(KEY, next) } catch { /* storage is switched off: this tab still changes */ }
-    setTheme(next)
-  }
-  return html`<button type="button" class="button icon-button" aria-label="Theme: ${theme}" title="Theme: ${theme}. Click for ${next}." onClick=${change}>
-    <${Icon} name=${icon} />
-  </button>`
-}
+const TEXT_PAUSE_MS = 300
 
 function SignOutButton({who}) {
   const [leaving, setLeaving] = useState(false)
@@ -48,37 +25,101 @@ function SignOutButton({who}) {
     try { await fetch(new URL("api/session", document.baseURI), {method: "DELETE"}) } catch { /* the page asks again */ }
     location.reload()
   }
-  return html`<button type="button" class="button icon-button" aria-label="Sign out" title="Signed in as ${who}. Click to sign out." disabled=${leaving} onClick=${signOut}>
+  return html`<button type="button" class="button icon-button" aria-label=${t("sign-out")} title=${t("sign-out.hint", {who})} disabled=${leaving} onClick=${signOut}>
     <${Icon} name="sign-out" />
   </button>`
 }
 
+function Header({model, refreshing, who}) {
+  const {may} = useStore(rights)
+  const {view} = useStore(address)
+  const statistics = view === "stats"
+  return html`<div class="toolbar">
+    <span class="brand"><${Icon} name="briefcase" /></span>
+    <div class="title"><h1>${t("title")}</h1><p>${t("subtitle")}</p></div>
+    ${who && html`<${SignOutButton} who=${who} />`}
+    <button type="button" class="button icon-button command-button" aria-label=${t("palette.name")} title=${t("palette.hint")} aria-keyshortcuts="Control+K" onClick=${() => openDialog("palette")}><${Icon} name="command" /></button>
+    <${ThemeButton} />
+    ${may("start") && html`<button type="button" class="button compact" aria-label=${t("new")} onClick=${() => openDialog("start")}><${Icon} name="plus" /><span class="wide">${t("new")}</span></button>`}
+    <button type="button" class="button compact" aria-label=${t("stats.name")} aria-pressed=${String(statistics)} onClick=${() => go({view: statistics ? "" : "stats"}, {push: true})}>
+      <${Icon} name="chart" /><span class="wide">${t("stats")}</span></button>
+    <button type="button" class="button compact refresh" aria-label=${t("refresh.name")} disabled=${refreshing} onClick=${() => model.send_msg({kind: "refresh"})}>
+      <${Icon} name="refresh" className=${refreshing ? "spin" : ""} /><span class="wide">${t("refresh")}</span>
+    </button>
+  </div>`
+}
+
 function Toolbar({model}) {
-  const {total, refreshing, notice, who, signed_out} = useModel(model, ["total", "refreshing", "notice", "who", "signed_out"])
+  const {counts, refreshing, notice, who, signed_out} = useModel(model, ["counts", "refreshing", "notice", "who", "signed_out"])
+  const {fetching} = useStore(listState)
+  const shown = useStore(address)
   useEffect(() => { if (signed_out) location.reload() }, [signed_out]) // the server answers with the form to sign in
+  useEffect(() => showInTab(counts), [counts])
+  const searchable = counts === null || counts.total > 0 || isFiltered(shown)
   return html`
-    <div class="toolbar">
-      <span class="brand"><${Icon} name="briefcase" /></span>
-      <div class="title"><h1>Jobs</h1><p>Monitor background jobs and their progress</p></div>
-      <span class="count" data-testid="jobs-count">${total === null ? "" : count(total, "job")}</span>
-      ${who && html`<${SignOutButton} who=${who} />`}
-      <${ThemeButton} />
-      <button type="button" class="button refresh" aria-label="Refresh jobs" disabled=${refreshing} onClick=${() => model.send_msg({kind: "refresh"})}>
-        <${Icon} name="refresh" className=${refreshing ? "spin" : ""} /><span class="wide">Refresh</span>
-      </button>
-    </div>
+    <${Header} model=${model} refreshing=${refreshing || fetching} who=${who} />
+    ${searchable && shown.view !== "stats" && html`<div class="search-rows">
+      <${StatusTabs} counts=${counts} />
+      <${SearchBar} counts=${counts} />
+    </div>`}
     <div role="status" aria-live="polite">
       ${notice && html`<p class="notice" data-testid="feed-notice"><${Icon} name="alert" />${notice}</p>`}
     </div>`
 }
 
+// Tells the session which jobs are wanted: a text when it rests, everything else at once.
+function tellFilter(model) {
+  const wanted = () => {
+    const {q, status, type} = address.get()
+    return {q: q.trim(), status, job_type: type}
+  }
+  let told = wanted()
+  let resting = 0
+  address.watch(() => {
+    const now = wanted()
+    clearTimeout(resting)
+    if (["q", "status", "job_type"].every((key) => now[key] === told[key])) return
+    const tell = () => {
+      told = now
+      listState.set({fetching: true})
+      model.send_msg({kind: "filter", ...now})
+    }
+    const typed = now.q && now.status === told.status && now.job_type === told.job_type
+    resting = setTimeout(tell, typed ? TEXT_PAUSE_MS : 0)
+  })
+}
+
+// Somebody may type before any script has come: the text, and the focus, go into the field that is drawn now.
+function earlyTyping() {
+  const field = document.querySelector("#toolbar #search")
+  const text = field?.value ?? ""
+  const focused = field !== null && document.activeElement === field
+  return () => {
+    if (text !== address.get().q && text) filterBy({q: text})
+    if (focused) document.getElementById("search")?.focus()
+  }
+}
+
 export function render({model, view}) {
   watchServer(view.model.document)
-  const tell = ({selected}) => {
-    document.getElementById("jobs-page").toggleAttribute("data-selected", selected !== null)
-    model.send_msg({kind: "select", job_id: selected})
+  rights.learn(model.role)
+  const page = document.getElementById("jobs-page")
+  let selected
+  const tell = () => {
+    const now = address.get()
+    page.toggleAttribute("data-selected", Boolean(now.job))
+    page.dataset.view = now.view === "stats" ? "stats" : "jobs"
+    if (now.job === selected) return
+    selected = now.job
+    model.send_msg({kind: "select", job_id: selected || null})
   }
-  selection.watch(tell)
-  tell(selection.get())
+  address.watch(tell)
+  tell()
+  tellFilter(model)
+  listenToKeys({refresh: () => model.send_msg({kind: "refresh"})})
+  const early = earlyTyping()
   draw(html`<${Toolbar} model=${model} />`, "toolbar")
+  early()
+  draw(html`<${Statistics} />`, "statistics")
+  draw(html`<${Overlay} model=${model} />`, "overlay")
 }

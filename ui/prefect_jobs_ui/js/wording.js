@@ -1,21 +1,26 @@
 // What a job is called and how a time reads. Pure: `now` is an argument everywhere, in milliseconds.
-const TYPES = {
-  export: "Export", cleanup: "Cleanup", backup: "Backup", import: "Import",
-  batch_audit: "Batch Audit", re_evaluation: "Re-evaluation",
-}
-const COLOURS = {
-  running: "text-blue-400", completed: "text-green-400", failed: "text-red-400", cancelled: "text-yellow-400",
-}
-const LABELS = {running: "Running", completed: "Completed", failed: "Failed", cancelled: "Cancelled"}
+import {number} from "./numbers.js"
+import {has, t} from "./texts.js"
 
-export const typeLabel = (type) => (Object.hasOwn(TYPES, type) ? TYPES[type] : type)
+export {number}
+
+const COLOURS = {
+  running: "text-blue-400", processing: "text-blue-400", completed: "text-green-400", failed: "text-red-400", cancelled: "text-yellow-400",
+}
+const ICONS = {running: "running", processing: "running", completed: "completed", failed: "failed", cancelled: "cancelled"}
+
+// The built-in types have labels; any other keeps the title its author gave it, or its name.
+export const typeLabel = (type, title) => (has(`type.${type}`) ? t(`type.${type}`) : title || type)
 export const shortId = (id) => `#${id.slice(-6)}`
+
+const capital = (word) => word.slice(0, 1).toUpperCase() + word.slice(1).replaceAll("_", " ")
+export const stateLabel = (state) => (has(`state.${state}`) ? t(`state.${state}`) : has(`status.${state}`) ? t(`status.${state}`) : capital(state))
 
 // A cancelled job reads `failed` on the wire; its `state` tells it apart.
 export const look = ({status, state}) => (state === "cancelled" || state === "aborted" ? "cancelled" : status)
 export const colour = (look) => (Object.hasOwn(COLOURS, look) ? COLOURS[look] : "text-gray-400")
-export const statusIcon = (look) => `status-${Object.hasOwn(COLOURS, look) ? look : "pending"}`
-export const statusLabel = (look) => (Object.hasOwn(LABELS, look) ? LABELS[look] : "Pending")
+export const statusIcon = (look) => `status-${Object.hasOwn(ICONS, look) ? ICONS[look] : "pending"}`
+export const statusLabel = (look) => t(`status.${["running", "completed", "failed", "cancelled"].includes(look) ? look : "pending"}`)
 
 // `142` and `job-142` read `#142`; every other id is shown whole.
 export function titleId(id) {
@@ -23,8 +28,14 @@ export function titleId(id) {
   return digits ? `#${digits[1]}` : id
 }
 
-export const number = (n) => n.toLocaleString("en-US")
 export const count = (n, word) => (n === 1 ? `1 ${word}` : `${number(n)} ${word}s`)
+
+// In the error window: a long id without digits at its end is cut.
+export function windowId(id) {
+  const short = titleId(id)
+  if (short !== id || id.length <= 12 || /\d$/.test(id)) return short
+  return `${id.slice(0, 8)}...`
+}
 
 // date-fns' words, for cards: `about 1 hour ago`.
 export function distance(then, now) {
@@ -55,6 +66,8 @@ export function relative(then, now) {
 export const absolute = (time) =>
   new Date(time).toLocaleTimeString("en-US", {hour: "2-digit", minute: "2-digit", second: "2-digit"})
 
+export const longTime = (time) => new Date(time).toLocaleString("en-US", {dateStyle: "medium", timeStyle: "medium"})
+
 export const fullTime = (time) => new Date(time).toLocaleString("en-US", {dateStyle: "medium", timeStyle: "long"})
 
 export function duration(start, end) {
@@ -67,3 +80,25 @@ export function duration(start, end) {
 }
 
 export const clock = (time) => new Date(time).toLocaleTimeString("en-GB", {hour12: false})
+
+// A stretch of time, as short as it is still told apart: `0.4 s`, `31 s`, `2 min 5 s`, `1 h 12 min`, `3 d 4 h`.
+export function span(seconds) {
+  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`
+  const whole = Math.round(seconds)
+  if (whole < 60) return `${whole} s`
+  const parts = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]]
+  const first = parts.findIndex(([size]) => whole >= size)
+  const [size, unit] = parts[first]
+  const [nextSize, nextUnit] = parts[first + 1]
+  const rest = Math.floor((whole % size) / nextSize)
+  return `${Math.floor(whole / size)} ${unit}${rest ? ` ${rest} ${nextUnit}` : ""}`
+}
+
+// When something comes (contract of the page, 4.3).
+export function until(then, now) {
+  const seconds = Math.floor((Date.parse(then) - now) / 1000)
+  if (seconds <= 0) return "now"
+  if (seconds < 60) return `in ${count(seconds, "second")}`
+  if (seconds < 3600) return `in ${count(Math.floor(seconds / 60), "minute")}`
+  return `in ${count(Math.floor(seconds / 3600), "hour")}`
+}

@@ -1,0 +1,141 @@
+"""One action on many jobs: choosing them, exactly which, how far it is, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+
+from playwright.async_api import Page, expect
+
+from tests.ui.conftest import OpenPage, Site
+from tests.ui.contract_double import job
+
+
+def _fill(site: Site, count: int = 6) -> None:
+    for number in range(count):
+        status = "running" if number == count - 1 else "failed"
+        site.double.put(job(f"job-{number:03}", status, age=1000 - number))
+
+
+async def _pick(page: Page, job_id: str) -> None:
+    await page.get_by_test_id(f"job-item-{job_id}").hover()
+    await page.get_by_role("checkbox", name=f"Select Export #{job_id[-6:]}").click()
+
+
+async def test_jobs_are_chosen_one_by_one_by_key_and_by_range(site: Site, open_page: OpenPage) -> None:
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs")
+    bar = page.get_by_test_id("bulk-bar")
+    await expect(page.get_by_test_id("job-item-job-005")).to_be_visible()
+    await expect(bar).to_have_count(0)
+
+    await _pick(page, "job-005")
+    await expect(bar).to_contain_text("1 selected")
+    await expect(page).to_have_url(f"{site.url}/jobs")  # choosing is not opening
+    await page.get_by_test_id("job-item-job-002").click(modifiers=["Shift"])
+    await expect(bar).to_contain_text("4 selected")
+    await page.get_by_test_id("job-item-job-003").click(modifiers=["Control"])
+    await expect(bar).to_contain_text("3 selected")
+    await page.get_by_test_id("job-item-job-000").focus()
+    await page.keyboard.press("x")
+    await expect(bar).to_contain_text("4 selected")
+
+    await page.keyboard.press("Escape")
+    await expect(bar).to_have_count(0)
+
+
+async def test_a_range_reaches_over_rows_that_were_never_loaded(site: Site, open_page: OpenPage) -> None:
+    _fill(site, 400)
+    page = await open_page(f"{site.url}/jobs")
+    await _pick(page, "job-399")
+    await page.locator("#list").evaluate("list => { list.scrollTop = list.scrollHeight }")
+
+    await page.get_by_test_id("job-item-job-000").click(modifiers=["Shift"])
+
+    await expect(page.get_by_test_id("bulk-bar")).to_contain_text("400 selected")
+
+
+async def test_the_preview_names_exact_count_and_states_and_who_is_left_out(site: Site, open_page: OpenPage) -> None:
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs")
+    await _pick(page, "job-005")
+    await page.get_by_role("button", name="Select all 6").click()
+    await expect(page.get_by_test_id("bulk-bar")).to_contain_text("6 selected")
+
+    await page.get_by_test_id("bulk-bar").get_by_role("button", name="Delete").click()
+
+    window = page.get_by_role("dialog", name="Delete 6 jobs")
+    await expect(window.get_by_test_id("bulk-preview")).to_contain_text("Failed 5")
+    await expect(window.get_by_test_id("bulk-preview")).to_contain_text("Running 1")
+    await expect(window).to_contain_text("5 of 6 allow it now.")
+    await expect(window).to_contain_text("1 Job is running - stop it before deleting it")
+    await expect(window).to_contain_text("This cannot be undone.")
+    await expect(window.get_by_role("button", name="Delete 5 jobs")).to_be_enabled()
+
+
+async def test_the_set_is_frozen_progress_shows_and_each_job_gets_its_receipt(site: Site, open_page: OpenPage) -> None:
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs?status=failed")
+    await _pick(page, "job-004")
+    await page.get_by_role("button", name="Select all 5").click()
+    await page.get_by_test_id("bulk-bar").get_by_role("button", name="Retry").click()
+    window = page.get_by_role("dialog")
+    await expect(window.get_by_role("button", name="Retry 5 jobs")).to_be_enabled()
+    site.double.put(job("job-late", "failed", age=0))  # it matches too, and was not meant
+    site.double.change("job-003", status="completed", state="completed")
+    site.double.gates["bulk-step"] = asyncio.Event()
+
+    await window.get_by_role("button", name="Retry 5 jobs").click()
+
+    await expect(window).to_contain_text("0 of 5 done")
+    site.double.gates.pop("bulk-step").set()
+    await expect(window).to_contain_text("4 done, 1 refused, 0 failed")
+    await expect(window.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "100")
+    receipt = window.get_by_test_id("bulk-receipt").get_by_role("row")
+    await expect(receipt).to_have_count(6)
+    await expect(receipt.filter(has_text="#ob-003")).to_contain_text(
+        "Refused: Job cannot be retried - only failed jobs can"
+    )
+    await window.get_by_role("button", name="Close").click()
+    await expect(page.get_by_test_id("bulk-bar")).to_have_count(0)
+    assert ("retry", "job-late") not in site.double.acted
+    assert len(site.double.acted) == 4
+
+
+async def test_an_operation_can_be_stopped_midway(site: Site, open_page: OpenPage) -> None:
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs?status=failed")
+    await _pick(page, "job-004")
+    await page.get_by_role("button", name="Select all 5").click()
+    await page.get_by_test_id("bulk-bar").get_by_role("button", name="Delete").click()
+    window = page.get_by_role("dialog")
+    site.double.gates["bulk-step"] = asyncio.Event()
+    await window.get_by_role("button", name="Delete 5 jobs").click()
+
+    await window.get_by_role("button", name="Stop").click()
+
+    await expect(window).to_contain_text("Stopped. What is done stays done. 5 left undone")
+    site.double.gates.pop("bulk-step").set()
+    assert len(site.double.jobs) == 6
+
+
+async def test_what_nobody_allows_cannot_be_begun(site: Site, open_page: OpenPage) -> None:
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs")
+    await _pick(page, "job-000")
+
+    await page.get_by_test_id("bulk-bar").get_by_role("button", name="Cancel").click()
+
+    window = page.get_by_role("dialog", name="Cancel 1 job")
+    await expect(window).to_contain_text("None of these jobs allows it.")
+    await expect(window.get_by_role("button", name="Cancel 0 jobs")).to_be_disabled()
+
+
+async def test_a_refused_preview_says_why(site: Site, open_page: OpenPage) -> None:
+    _fill(site)
+    site.double.refusing["bulk"] = (422, "The filter selects 200000 jobs; one operation takes at most 100000")
+    page = await open_page(f"{site.url}/jobs")
+    await _pick(page, "job-000")
+
+    await page.get_by_test_id("bulk-bar").get_by_role("button", name="Retry").click()
+
+    await expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("one operation takes at most 100000")

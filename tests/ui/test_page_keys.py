@@ -1,0 +1,111 @@
+"""The whole page by keyboard, and the commands behind Ctrl+K."""
+
+from __future__ import annotations
+
+from playwright.async_api import expect
+
+from tests.ui.conftest import OpenPage, Site
+from tests.ui.contract_double import job
+
+
+def _fill(site: Site, count: int = 60) -> None:
+    for number in range(count):
+        site.double.put(job(f"job-{number:02}", "completed", age=1000 - number))
+
+
+async def test_j_and_k_walk_through_the_jobs_enter_opens_and_escape_goes_back(site: Site, open_page: OpenPage) -> None:
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs")
+    await expect(page.get_by_test_id("job-item-job-59")).to_be_visible()
+
+    await page.keyboard.press("j")
+    await expect(page.get_by_test_id("job-item-job-59")).to_be_focused()
+    for _ in range(30):
+        await page.keyboard.press("j")
+    await expect(page.get_by_test_id("job-item-job-29")).to_be_focused()
+    await expect(page.get_by_test_id("job-item-job-29")).to_be_in_viewport()
+    await page.keyboard.press("k")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{site.url}/jobs?job=job-30")
+    await page.keyboard.press("Escape")
+
+    await expect(page).to_have_url(f"{site.url}/jobs")
+    await expect(page.get_by_test_id("job-item-job-30")).to_be_focused()
+
+
+async def test_slash_searches_r_refreshes_and_question_mark_tells_the_keys(site: Site, open_page: OpenPage) -> None:
+    _fill(site, 3)
+    page = await open_page(f"{site.url}/jobs")
+    await expect(page.get_by_test_id("job-item-job-02")).to_be_visible()
+    site.double.jobs["job-02"]["message"] = "a change the feed does not tell"
+
+    await page.keyboard.press("r")
+    await expect(page.get_by_test_id("job-item-job-02")).to_contain_text("a change the feed does not tell")
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_contain_text("Next job")
+    await page.keyboard.press("j")  # a dialog has its own keys
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await page.keyboard.press("/")
+    await expect(page.get_by_role("textbox", name="Search jobs")).to_be_focused()
+    await page.keyboard.type("jkrx?")
+
+    await expect(page.get_by_role("textbox", name="Search jobs")).to_have_value("jkrx?")
+
+
+async def test_the_commands_find_a_job_by_its_id_and_open_it(site: Site, open_page: OpenPage) -> None:
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs")
+    await page.keyboard.press("Control+k")
+    box = page.get_by_role("combobox", name="Find a job or an action")
+    await expect(box).to_be_focused()
+
+    await box.fill("job-17")
+    option = page.get_by_role("option", name="Export job-17")
+    await expect(option).to_have_attribute("aria-selected", "true")
+    await page.keyboard.press("Enter")
+
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(page).to_have_url(f"{site.url}/jobs?job=job-17")
+
+
+async def test_the_commands_run_every_action_of_the_selected_job_and_of_the_page(
+    site: Site, open_page: OpenPage
+) -> None:
+    site.double.put(job("job-7", "failed", error="boom"))
+    page = await open_page(f"{site.url}/jobs?job=job-7")
+    await expect(page.get_by_test_id("status-badge")).to_be_visible()
+    await page.get_by_role("button", name="Commands").click()
+    options = page.get_by_role("option")
+    for label in (
+        "Retry: Export #job-7", "Delete: Export #job-7", "Run again with changes: Export #job-7", "New job",
+        "Refresh jobs", "View stats", "Show Failed", "Show Cleanup", "Select all jobs of this list", "Change theme",
+    ):  # fmt: skip
+        await expect(options.filter(has_text=label).first).to_be_attached()
+
+    await page.get_by_role("combobox").fill("retry")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_test_id("status-badge")).to_have_text("Pending")
+    assert site.double.acted == [("retry", "job-7")]
+
+    await page.keyboard.press("Control+k")
+    await page.get_by_role("combobox").fill("show fail")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(f"{site.url}/jobs?status=failed")
+
+
+async def test_the_arrows_move_through_the_commands_and_round(site: Site, open_page: OpenPage) -> None:
+    page = await open_page(f"{site.url}/jobs")
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("combobox")).to_be_focused()
+
+    await page.keyboard.press("ArrowUp")
+    await expect(page.get_by_role("option", name="Keyboard shortcuts")).to_have_attribute("aria-selected", "true")
+    await page.keyboard.press("ArrowDown")
+    await expect(page.get_by_role("option", name="New job")).to_have_attribute("aria-selected", "true")
+    await page.get_by_role("combobox").fill("no such thing anywhere")
+    await expect(page.get_by_text("Nothing found")).to_be_visible()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Escape")
+
+    await expect(page.get_by_role("dialog")).to_have_count(0)

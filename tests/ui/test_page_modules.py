@@ -1,0 +1,319 @@
+"""The page's pure modules, each asked in the browser it runs in: scrolling, edits, forms, series, words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+
+from tests.ui.conftest import serve
+from tests.ui.contract_double import ContractDouble
+
+Run = Callable[[str, str, Any], Awaitable[Any]]
+
+
+@pytest.fixture(scope="module")
+async def page(browser: Browser) -> AsyncGenerator[Page]:
+    """One page for all: nothing here changes it."""
+    site = await serve(ContractDouble())
+    context = await browser.new_context(timezone_id="Europe/Berlin")
+    opened = await context.new_page()
+    await opened.goto(f"{site.url}/jobs")
+    yield opened
+    await context.close()
+    await site.stop()
+
+
+@pytest.fixture
+def run(page: Page) -> Run:
+    """Call a function of a module: `run("words.js", "(m, x) => m.f(x)", x)`."""
+
+    async def call(module: str, code: str, argument: Any = None) -> Any:
+        script = f"async (argument) => ({code})(await import(new URL('sources/{module}', document.baseURI)), argument)"
+        return await page.evaluate(script, argument)
+
+    return call
+
+
+# -- a list too tall for a browser ----------------------------------------------------------------------------------
+
+WALK = """({TallScroll}, {rows, moves}) => {
+    const scroll = new TallScroll(82)
+    scroll.resize(rows, 800)
+    return moves.map(([kind, by]) => {
+        if (kind === "wheel") scroll.scrolled(Math.min(scroll.height - 800, Math.max(0, scroll.physical + by)))
+        else if (kind === "drag") scroll.scrolled(by * (scroll.height - 800))
+        else scroll.reveal(by)
+        return {top: scroll.top, physical: scroll.physical, visible: scroll.visible, height: scroll.height}
+    })
+}"""
+
+
+async def test_a_hundred_rows_scroll_as_the_browser_does(run: Run) -> None:
+    moves = [["wheel", 100], ["wheel", 100], ["drag", 1], ["drag", 0]]
+    places = await run("tall_scroll.js", WALK, {"rows": 100, "moves": moves})
+
+    assert [place["top"] for place in places] == [100, 200, 7400, 0]
+    assert all(place["top"] == place["physical"] for place in places)
+
+
+async def test_a_million_rows_fit_the_browsers_limit_and_every_pixel_can_be_reached(run: Run) -> None:
+    moves = [["drag", 1], ["wheel", -100], ["drag", 0.5], ["wheel", 3], ["drag", 0], ["wheel", 100], ["show", 999_999]]
+    last, above, middle, fine, first, next_, row = await run(
+        "tall_scroll.js", WALK, {"rows": 1_000_000, "moves": moves}
+    )
+
+    assert last["height"] <= 16_000_000
+    for place in (last, above, middle, fine, first, next_, row):  # where a browser can put its scroll bar
+        assert 0 <= place["physical"] <= last["height"] - 800
+    assert last["visible"][1] == 1_000_000
+    assert last["top"] == 82_000_000 - 800
+    assert above["top"] == last["top"] - 100
+    assert middle["top"] == pytest.approx(41_000_000, rel=0.01)
+    assert fine["top"] == middle["top"] + 3
+    assert (first["top"], next_["top"]) == (0, 100)
+    assert row["visible"][1] == 1_000_000
+
+
+async def test_a_wheel_that_turns_for_long_passes_every_row_once(run: Run) -> None:
+    walked = await run(
+        "tall_scroll.js",
+        """({TallScroll}) => {
+            const scroll = new TallScroll(82)
+            scroll.resize(1000000, 800)
+            let worst = 0
+            for (let turn = 1; turn <= 30000; turn++) {
+                scroll.scrolled(scroll.physical + 100)
+                worst = Math.max(worst, Math.abs(scroll.top - turn * 100))
+                if (scroll.physical < 0 || scroll.physical > scroll.height - 800) return "out of the box"
+            }
+            return worst
+        }""",
+        None,
+    )
+
+    assert walked == 0
+
+
+# -- the copy of the rows -------------------------------------------------------------------------------------------
+
+
+async def test_edits_above_what_is_read_move_it_and_edits_below_do_not(run: Run) -> None:
+    code = """({applyEdits}, edits) => {
+        const rows = {start: 100, total: 200, cards: ["a", "b", "c", "d"].map((job_id) => ({job_id}))}
+        const {rows: next, above} = applyEdits(rows, edits, 102)
+        return [next.cards.map(({job_id}) => job_id).join(""), next.total, above]
+    }"""
+    new = {"job_id": "n"}
+
+    assert await run("list_rows.js", code, [{"kind": "insert", "at": 101, "card": new}]) == ["anbcd", 201, 1]
+    assert await run("list_rows.js", code, [{"kind": "insert", "at": 103, "card": new}]) == ["abcnd", 201, 0]
+    assert await run("list_rows.js", code, [{"kind": "remove", "at": 100}, {"kind": "remove", "at": 102}]) == [
+        "bc", 198, -1,
+    ]  # fmt: skip
+    assert await run("list_rows.js", code, [{"kind": "put", "at": 101, "card": new}]) == ["ancd", 200, 0]
+    assert await run("list_rows.js", code, [{"kind": "trim", "at": 102}]) == ["ab", 200, 0]
+
+
+@pytest.mark.parametrize(
+    ("loaded", "seen", "asked"),
+    [
+        ([0, 50, 50], [0, 10], None),
+        ([0, 50, 1000], [0, 10], None),
+        ([0, 50, 1000], [35, 48], {"first": 0, "last": 88}),
+        ([0, 50, 1000], [500, 510], {"first": 460, "last": 550}),
+        ([460, 90, 1000], [505, 515], None),
+        ([460, 90, 1000], [465, 475], {"first": 425, "last": 515}),
+        ([0, 0, 0], [0, 0], None),
+    ],
+)
+async def test_rows_are_asked_for_before_they_are_missed(
+    run: Run, loaded: list[int], seen: list[int], asked: dict[str, int] | None
+) -> None:
+    code = "({lacking}, [[start, count, total], seen]) => lacking({start, total, cards: Array(count)}, seen)"
+
+    assert await run("list_rows.js", code, [loaded, seen]) == asked
+
+
+# -- a form from a schema -------------------------------------------------------------------------------------------
+
+FORM = """({fieldsOf, parametersOf}, {schema, given, typed}) => {
+    const fields = fieldsOf(schema, given ?? {})
+    const texts = {...Object.fromEntries(fields.map(({name, value}) => [name, value])), ...typed}
+    const kinds = Object.fromEntries(fields.map(({name, kind}) => [name, kind]))
+    return {kinds, texts, ...parametersOf(fields, texts)}
+}"""
+SCHEMA = {
+    "type": "object",
+    "required": ["format", "name"],
+    "$defs": {"Level": {"enum": ["low", "high"], "type": "string"}},
+    "properties": {
+        "name": {"type": "string", "minLength": 2, "maxLength": 5, "pattern": "^[a-z]+$", "position": 1},
+        "format": {"type": "string", "enum": ["csv", "json"], "default": "csv", "position": 0},
+        "level": {"anyOf": [{"$ref": "#/$defs/Level"}, {"type": "null"}], "default": None, "position": 2},
+        "limit": {"type": "integer", "minimum": 1, "maximum": 100, "default": 10, "position": 3},
+        "share": {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "position": 4},
+        "since": {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "null"}], "position": 5},
+        "day": {"type": "string", "format": "date", "position": 6},
+        "fast": {"type": "boolean", "default": True, "position": 7},
+        "tags": {"type": "array", "items": {"type": "string"}, "position": 8},
+        "ids": {"type": "array", "items": {"type": "integer", "minimum": 0}, "position": 9},
+        "extra": {"type": "object", "position": 10},
+        "key": {"type": "string", "format": "password", "position": 11},
+    },
+}
+
+
+async def test_every_kind_of_parameter_has_its_control_in_the_authors_order(run: Run) -> None:
+    form = await run("schema_form.js", FORM, {"schema": SCHEMA, "typed": {}})
+
+    assert list(form["kinds"].items()) == [
+        ("format", "choice"), ("name", "text"), ("level", "choice"), ("limit", "integer"), ("share", "number"),
+        ("since", "time"), ("day", "date"), ("fast", "boolean"), ("tags", "list"), ("ids", "list"), ("extra", "json"),
+        ("key", "secret"),
+    ]  # fmt: skip
+    assert form["texts"]["format"] == '"csv"'
+    assert form["texts"]["limit"] == "10"
+    assert form["errors"] == {"name": "This is required."}
+    assert form["parameters"] == {}  # what equals the default is left to the server
+
+
+async def test_what_is_typed_becomes_values_of_the_schemas_types(run: Run) -> None:
+    typed = {
+        "name": "abc", "format": '"json"', "level": '"high"', "limit": " 7 ", "share": ".5", "day": "2026-03-04",
+        "since": "2026-03-04T09:15:00", "fast": "false", "tags": "one\n\n two ", "ids": "3\n4", "extra": '{"a": [1]}',
+    }  # fmt: skip
+    form = await run("schema_form.js", FORM, {"schema": SCHEMA, "typed": typed})
+
+    assert form["errors"] == {}
+    assert form["parameters"] == {
+        "name": "abc", "format": "json", "level": "high", "limit": 7, "share": 0.5, "day": "2026-03-04",
+        "since": "2026-03-04T08:15:00.000Z", "fast": False, "tags": ["one", "two"], "ids": [3, 4],
+        "extra": {"a": [1]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("limit", "0", "At least 1."),
+        ("limit", "101", "At most 100."),
+        ("limit", "1.5", "This is no whole number."),
+        ("limit", "seven", "This is no number."),
+        ("limit", "0x10", "This is no number."),
+        ("share", "0", "More than 0."),
+        ("share", "1", "Less than 1."),
+        ("name", "a", "At least 2 characters."),
+        ("name", "abcdef", "At most 5 characters."),
+        ("name", "ABC", "It must match ^[a-z]+$."),
+        ("day", "4 March", "This is no date."),
+        ("ids", "3\n-4", "At least 0."),
+        ("extra", "{a}", "This is no JSON."),
+    ],
+)
+async def test_what_the_server_would_refuse_is_told_while_it_is_typed(
+    run: Run, name: str, text: str, said: str
+) -> None:
+    form = await run("schema_form.js", FORM, {"schema": SCHEMA, "typed": {"name": "abc", name: text}})
+
+    assert form["errors"] == {name: said}
+
+
+async def test_a_job_run_again_begins_with_its_parameters(run: Run) -> None:
+    given = {"name": "abc", "limit": 99, "since": "2026-03-04T08:15:00Z", "fast": False, "tags": ["a", "b"]}
+    form = await run("schema_form.js", FORM, {"schema": SCHEMA, "given": given, "typed": {}})
+
+    assert form["texts"]["since"] == "2026-03-04T09:15:00"
+    assert form["parameters"] == {**given, "since": "2026-03-04T08:15:00.000Z"}
+
+
+async def test_a_schema_that_refers_to_itself_or_nowhere_is_no_endless_loop(run: Run) -> None:
+    schema = {"properties": {"a": {"$ref": "#/$defs/A"}, "b": {"$ref": "#/$defs/Nowhere"}}, "$defs": {
+        "A": {"$ref": "#/$defs/A"}}}  # fmt: skip
+    form = await run("schema_form.js", FORM, {"schema": schema, "typed": {}})
+
+    assert form["kinds"] == {"a": "json", "b": "json"}
+
+
+# -- statistics -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_span_ends_with_the_bucket_of_now_and_has_every_bucket(run: Run) -> None:
+    code = """({spanOf, series}, now) => {
+        const wanted = spanOf("day", Date.parse(now))
+        const buckets = [{start: "2026-03-04T08:00:00Z", created: 3, completed: 2, failed: 1, cancelled: 0,
+            queue_wait_seconds: {p50: 1, p95: 2}, run_seconds: null}]
+        const points = series(buckets, wanted)
+        return {to: new Date(wanted.to).toISOString(), count: points.length,
+            created: points.map(({created}) => created).filter(Boolean), wait: points[22].wait, none: points[0].wait}
+    }"""
+    found = await run("statistics_series.js", code, "2026-03-04T09:59:59Z")
+
+    assert found == {
+        "to": "2026-03-04T10:00:00.000Z", "count": 24, "created": [3], "wait": {"p50": 1, "p95": 2},
+        "none": {"p50": None, "p95": None},
+    }  # fmt: skip
+
+
+async def test_a_bar_leads_to_exactly_the_jobs_of_its_bucket(run: Run) -> None:
+    code = "({rangeOf}) => rangeOf('completed', {start: Date.UTC(2026, 2, 4, 8), end: Date.UTC(2026, 2, 4, 9)})"
+
+    assert await run("statistics_series.js", code, None) == ("completed:2026-03-04T08:00:00Z..2026-03-04T08:59:59.999Z")
+
+
+@pytest.mark.parametrize(("most", "axis"), [(0, 1), (1, 1), (3, 4), (7, 8), (12, 20), (420, 600), (0.03, 0.04)])
+async def test_an_axis_ends_at_a_round_number(run: Run, most: float, axis: float) -> None:
+    assert await run("statistics_series.js", "({roundUp}, most) => roundUp(most)", most) == pytest.approx(axis)
+
+
+@pytest.mark.parametrize(("most", "axis"), [(0.4, 0.4), (55, 60), (106, 120), (5000, 7200), (200_000, 345_600)])
+async def test_an_axis_of_times_ends_at_a_round_time(run: Run, most: float, axis: float) -> None:
+    assert await run("statistics_series.js", "({roundUpTime}, most) => roundUpTime(most)", most) == pytest.approx(axis)
+
+
+async def test_medians_are_weighted_by_the_jobs_behind_them(run: Run) -> None:
+    code = "({median}, pairs) => median(pairs)"
+
+    assert await run("statistics_series.js", code, [[1, 100], [50, 1], [None, 999]]) == 1
+    assert await run("statistics_series.js", code, []) is None
+
+
+# -- words ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0 s"), (0.46, "0.5 s"), (31, "31 s"), (125, "2 min 5 s"), (3600, "1 h"), (4320, "1 h 12 min"),
+     (273_600, "3 d 4 h")],
+)  # fmt: skip
+async def test_a_stretch_of_time_is_short(run: Run, seconds: float, words: str) -> None:
+    assert await run("wording.js", "({span}, seconds) => span(seconds)", seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [(-5, "now"), (1, "in 1 second"), (42, "in 42 seconds"), (61, "in 1 minute"), (7300, "in 2 hours")],
+)
+async def test_a_time_to_come_is_said_in_words(run: Run, ahead: int, words: str) -> None:
+    code = "({until}, ahead) => until(new Date(1000000 + ahead * 1000).toISOString(), 1000000)"
+
+    assert await run("wording.js", code, ahead) == words
+
+
+@pytest.mark.parametrize(
+    ("job_id", "title", "window"),
+    [
+        ("142", "#142", "#142"),
+        ("job-001", "#001", "#001"),
+        ("5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e1f", "5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e1f", "5d1c0f4e..."),
+        ("5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e10", "5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e10", None),
+    ],
+)
+async def test_an_id_is_shortened_only_where_it_is_a_number(
+    run: Run, job_id: str, title: str, window: str | None
+) -> None:
+    code = "({titleId, windowId}, id) => [titleId(id), windowId(id)]"
+
+    assert await run("wording.js", code, job_id) == [title, window or job_id]

@@ -1,0 +1,108 @@
+// One action on many jobs: first exactly which, then how far it is, then what became of each. The set is frozen by the
+// server when it is previewed; the operation goes on when this window is closed.
+import {html} from "htm/preact"
+import {useEffect, useRef, useState} from "preact/hooks"
+import {select} from "./address.js"
+import {ask} from "./api.js"
+import {Dialog, Ring} from "./dialog.js"
+import {closeDialog} from "./overlay.js"
+import {picks} from "./picks.js"
+import {number} from "./numbers.js"
+import {t} from "./texts.js"
+import {shortId, stateLabel} from "./wording.js"
+
+const LOOK_MS = 400
+const PAGE = 100
+
+function Preview({preview}) {
+  const {count, eligible, by_state, reasons} = preview
+  return html`<div data-testid="bulk-preview">
+    <ul class="bulk-states">${Object.entries(by_state).map(([state, n]) => html`<li key=${state}>${stateLabel(state)} <b>${number(n)}</b></li>`)}</ul>
+    ${eligible === 0 ? html`<p class="warning">${t("bulk.none")}</p>`
+      : eligible === count ? html`<p>${t("bulk.will-all", {n: count})}</p>`
+      : html`<p>${t("bulk.will", {eligible, count})}</p>`}
+    ${Object.keys(reasons).length > 0 && html`<ul class="bulk-reasons">${Object.entries(reasons).map(([reason, n]) => html`<li key=${reason}><b>${number(n)}</b> ${reason}</li>`)}</ul>`}
+    <p class="dialog-note">${t("bulk.frozen")}</p>
+  </div>`
+}
+
+function Receipt({operation, items, onMore}) {
+  const {done, refused, failed, total} = operation
+  return html`<div class="bulk-receipt" data-testid="bulk-receipt">
+    <table><caption class="sr-only">${t("bulk.table")}</caption>
+      <thead><tr><th scope="col">${t("bulk.job")}</th><th scope="col">${t("bulk.outcome")}</th></tr></thead>
+      <tbody>${items.map(({job_id, outcome, error}) => html`<tr key=${job_id}>
+        <td><button type="button" class="link" onClick=${() => { closeDialog(); select(job_id) }}>${shortId(job_id)}</button></td>
+        <td class="outcome ${outcome}">${t(`bulk.outcome.${outcome}`)}${error && html`<span>: ${error}</span>`}</td></tr>`)}</tbody>
+    </table>
+    ${items.length < total && html`<button type="button" class="button small" onClick=${onMore}>${t("bulk.more")}</button>`}
+    <p class="sr-only">${t("bulk.receipt", {done, refused, failed})}</p>
+  </div>`
+}
+
+export function BulkDialog({action, chosen}) {
+  const [preview, setPreview] = useState(null)
+  const [operation, setOperation] = useState(null)
+  const [items, setItems] = useState([])
+  const [starting, setStarting] = useState(false)
+  const [failure, setFailure] = useState("")
+  const gone = useRef(false)
+  useEffect(() => () => { gone.current = true }, [])
+  useEffect(() => {
+    ask("jobs/bulk", {method: "POST", query: {dry_run: true}, body: {action, ...chosen}})
+      .then((found) => { if (!gone.current) setPreview(found) }, (error) => { if (!gone.current) setFailure(error.message) })
+  }, [])
+
+  const follow = async (id) => {
+    for (let state = "running"; state === "running" && !gone.current;) {
+      try {
+        const found = await ask(`jobs/bulk/${id}`, {query: {limit: PAGE}})
+        state = found.state
+        if (gone.current) return
+        setFailure("")
+        setOperation(found)
+        setItems(found.items)
+      } catch (error) { if (!gone.current) setFailure(error.message) }
+      if (state === "running") await new Promise((done) => setTimeout(done, LOOK_MS))
+    }
+  }
+  const start = async () => {
+    setStarting(true)
+    setFailure("")
+    try {
+      const {operation_id} = await ask("jobs/bulk", {method: "POST", body: {action, token: preview.token}})
+      picks.clear()
+      await follow(operation_id)
+    } catch (error) { setFailure(error.message) }
+    setStarting(false)
+  }
+  const stop = () => ask(`jobs/bulk/${operation.operation_id}`, {method: "DELETE"}).then(setOperation, (error) => setFailure(error.message))
+  const more = async () => {
+    const found = await ask(`jobs/bulk/${operation.operation_id}`, {query: {limit: PAGE, offset: items.length}})
+    setItems([...items, ...found.items])
+  }
+
+  const count = preview?.count ?? chosen.job_ids?.length
+  const over = operation !== null && operation.state !== "running"
+  return html`<${Dialog} titleId="bulk-title" textId="bulk-text" testid="bulk-dialog" className="wide-dialog">${({close}) => html`
+    <h2 id="bulk-title">${count === undefined ? t(`bulk.${action}`) : t(`bulk.title.${action}`, {n: count})}</h2>
+    <div id="bulk-text">
+      ${!operation && action === "purge" && html`<p class="warning">${t("bulk.warn.purge")}</p>`}
+      ${!preview && !failure && html`<p role="status"><${Ring} /> ${t("bulk.counting")}</p>`}
+      ${preview && !operation && html`<${Preview} preview=${preview} />`}
+      ${operation && html`<div role="status" class="bulk-progress">
+        <p>${over ? t("bulk.receipt", operation) : t("bulk.running", {done: operation.total - operation.waiting, total: operation.total})}
+          ${operation.state === "stopped" ? ` ${t("bulk.stopped")} ${t("bulk.waiting", {n: operation.waiting})}` : ""}</p></div>
+        <div class="bar big running" role="progressbar" aria-label=${t(`bulk.title.${action}`, {n: operation.total})} aria-valuenow=${operation.progress} aria-valuemin="0" aria-valuemax="100"><div class="fill" style=${{width: `${operation.progress}%`}}></div></div>
+        <${Receipt} operation=${operation} items=${items} onMore=${more} />`}
+    </div>
+    <p class="problem" role="alert">${failure}</p>
+    <div class="dialog-buttons">
+      ${operation
+        ? html`${!over && html`<button type="button" class="button" onClick=${stop}>${t("bulk.stop")}</button>`}
+          <button type="button" class="button" data-first-focus onClick=${close}>${t("close")}</button>`
+        : html`<button type="button" class="button" data-first-focus onClick=${close}>${t("confirm.dismiss")}</button>
+          <button type="button" class="button ${action === "purge" ? "red-solid" : action === "cancel" ? "amber-solid" : "blue-solid"}" disabled=${!preview?.eligible || starting} onClick=${start}>
+            ${starting && html`<${Ring} />`}${preview ? t(`bulk.title.${action}`, {n: preview.eligible}) : t(`bulk.${action}`)}</button>`}
+    </div>`}<//>`
+}

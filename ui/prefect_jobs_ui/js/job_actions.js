@@ -1,0 +1,59 @@
+// What can be done to a job: which buttons its status offers, what each asks of the API, and the row of buttons.
+import {html} from "htm/preact"
+import {useState} from "preact/hooks"
+import {address, go} from "./address.js"
+import {ask, jobPath, rights} from "./api.js"
+import {Icon} from "./drawing.js"
+import {openDialog, say} from "./overlay.js"
+import {useStore} from "./store.js"
+import {t} from "./texts.js"
+
+const ICONS = {cancel: "status-failed", abort: "ban", retry: "refresh", delete: "trash"}
+const OFFERED = {running: ["cancel", "abort"], completed: ["delete"], failed: ["retry", "delete"]}
+const CALLS = {
+  cancel: (id) => ask(jobPath(id, "/cancel"), {method: "POST"}),
+  abort: (id) => ask(jobPath(id, "/abort"), {method: "POST"}),
+  retry: (id) => ask(jobPath(id, "/retry"), {method: "POST"}),
+  delete: (id) => ask(jobPath(id), {method: "DELETE", query: {purge: true}}),
+}
+
+// The actions of a job, left to right (contract of the page, 4.7). A cancelled job has no retry.
+export function actionsOf({status, state}) {
+  const offered = OFFERED[status] ?? ["cancel", "delete"]
+  return state === "cancelled" || state === "aborted" ? offered.filter((action) => action !== "retry") : offered
+}
+
+// What is asked for already: a job that stops can still be aborted, one that is being aborted only waited for.
+export const isAsked = (action, {state}) =>
+  (action === "cancel" && ["stopping", "aborting", "cancelling"].includes(state)) || (action === "abort" && state === "aborting")
+
+export async function act(action, job) {
+  await CALLS[action](job.job_id)
+  if (action === "delete" && address.get().job === job.job_id) go({job: ""}, {push: false})
+  say(t(`done.${action}`))
+}
+
+// Asks first where something would be lost.
+export function begin(action, job) {
+  if (action !== "retry") {
+    openDialog("confirm", {action, job})
+    return Promise.resolve()
+  }
+  return act("retry", job).catch((error) => say(error.message, "bad"))
+}
+
+export function JobActions({job, compact = false}) {
+  const {may} = useStore(rights)
+  const [busy, setBusy] = useState(null)
+  const run = async (action) => {
+    setBusy(action)
+    await begin(action, job)
+    setBusy(null)
+  }
+  return html`<div class="actions" role="group" data-testid="job-actions">
+    ${actionsOf(job).filter(may).map((action) => html`<button key=${action} type="button" class="button ${action}" aria-label=${t(`action.${action}`)}
+      disabled=${busy !== null || isAsked(action, job)} title=${isAsked(action, job) ? t("action.stopping") : compact ? t(`action.${action}`) : null} onClick=${() => run(action)}>
+      <${Icon} name=${ICONS[action]} className=${busy === action && action === "retry" ? "spin" : ""} />${!compact && html`<span>${t(`action.${action}${busy === action ? ".busy" : ""}`)}</span>`}
+    </button>`)}
+  </div>`
+}

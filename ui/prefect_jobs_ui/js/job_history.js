@@ -1,0 +1,82 @@
+// What happened to a job, step by step, with the receipt of each stop. Closed at first; the summary says where it is.
+import {html} from "htm/preact"
+import {useState} from "preact/hooks"
+import {Icon} from "./drawing.js"
+import {StatusDot} from "./status_dot.js"
+import {t} from "./texts.js"
+import {clock, fullTime, span, stateLabel} from "./wording.js"
+
+const WAITING = ["pending", "queued"]
+const WORKING = ["running", "processing"]
+
+// A step's status as it is shown: a cancelled job reads `failed` on the wire, its state tells it apart.
+export const shownStatus = ({to, details}) => (["cancelled", "aborted"].includes(details?.state) ? "cancelled" : to)
+
+const LABELLED = ["pending", "queued", "processing", "running", "completed", "failed", "cancelled"]
+export const labelOf = (status) => (LABELLED.includes(status) ? t(`status.${status}`) : stateLabel(status))
+
+// The contract's rules (4.9), the first that fits.
+export function messageOf(step) {
+  const {from, details} = step
+  const to = shownStatus(step)
+  if (typeof details?.message === "string") return details.message
+  if (typeof details?.error === "string") return details.error
+  if (from === null) return WAITING.includes(to) ? t("history.created") : t("history.created-as", {label: labelOf(to)})
+  if (WAITING.includes(from) && WORKING.includes(to)) return t("history.started")
+  if (WORKING.includes(from) && to === "completed") return t("history.completed")
+  if ([...WAITING, ...WORKING].includes(from) && to === "failed") return t("history.job-failed")
+  if ([...WAITING, ...WORKING].includes(from) && to === "cancelled") return t("history.cancelled")
+  return t("history.changed", {label: labelOf(to)})
+}
+
+// The proof of a stop (contract 16.2): asked, delivered, ended, and what of it was ended.
+export function Receipt({receipt, by}) {
+  const {cause, at, delivered_after: heard, how, after, processes = [], more = 0, left = []} = receipt
+  const step = (label, value) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`
+  return html`<div class="receipt" data-testid="stop-receipt"><h4>${t("receipt")}</h4><dl>
+    ${step(t(`receipt.${cause}`), html`<time datetime=${at} title=${fullTime(at)}>${clock(at)}</time>${by && html` ${t("receipt.by", {by})}`}`)}
+    ${step(t(cause === "asked" ? "receipt.delivered" : "receipt.noticed"), t("receipt.after", {seconds: heard.toFixed(2)}))}
+    ${step(t(`receipt.how.${how}`), t("receipt.after", {seconds: after.toFixed(2)}))}
+    ${processes.length + more > 0 && step(t("receipt.processes", {n: processes.length + more}), html`<span class="processes">${processes.map(({pid, name}) => html`<code key=${pid}>${name} ${pid}</code>`)}${more > 0 && t("receipt.more", {n: more})}</span>`)}
+    ${left.length > 0 && step(html`<span class="text-yellow-400">${t("receipt.left", {n: left.length})}</span>`, left.map(({pid, name}) => html`<code key=${pid}>${name} ${pid}</code>`))}
+  </dl></div>`
+}
+
+function Entry({step, before, last, showBy}) {
+  const status = shownStatus(step)
+  const message = messageOf(step)
+  const error = step.details?.error
+  const passed = before ? (Date.parse(step.at) - Date.parse(before.at)) / 1000 : null
+  return html`<li class="step" data-testid="timeline-entry">
+    <span class="step-line"><${StatusDot} status=${status} large />${!last && html`<span class="connector" data-testid="timeline-connector"></span>`}</span>
+    <div class="step-text">
+      <p><time class="step-time" datetime=${step.at} title=${fullTime(step.at)}>${clock(step.at)}</time> <b>${labelOf(status)}</b>
+        ${showBy && html` <span class="quiet" data-testid="triggered-by">${t("history.via", {by: step.details?.by ?? step.triggered_by})}</span>`}
+        ${passed !== null && passed >= 0.1 && html` <span class="quiet passed">+${span(passed)}</span>`}</p>
+      <p class="step-message">${message}</p>
+      ${typeof error === "string" && error !== message && html`<p class="text-red-400">${error}</p>`}
+      ${step.details?.receipt && html`<${Receipt} receipt=${step.details.receipt} by=${step.details.by} />`}
+    </div></li>`
+}
+
+export function JobHistory({history, job, showBy = false}) {
+  const [open, setOpen] = useState(false)
+  const {data, failure} = history
+  const steps = data?.transitions ?? []
+  const current = steps.length ? shownStatus(steps.at(-1)) : job.status
+  return html`<section class="panel history" data-testid="job-history-section">
+    <h3><button type="button" class="history-head" aria-expanded=${String(open)} aria-controls="history-steps" onClick=${() => setOpen(!open)}>
+      <${Icon} name="chevron" className=${open ? "" : "closed"} /><span>${t("history")}</span>
+      ${!open && steps.length > 0 && html`<span class="history-summary"><span>${t("history.count", {n: steps.length})}</span><span aria-hidden="true">|</span><${StatusDot} status=${current} /><span>${labelOf(current)}</span></span>`}
+    </button></h3>
+    ${open && html`<div id="history-steps" class="history-steps">
+      ${data ? steps.length
+          ? html`<ol data-testid="job-history-timeline">${steps.map((step, index) => html`<${Entry} key=${index} step=${step} before=${steps[index - 1]} last=${index === steps.length - 1} showBy=${showBy} />`)}</ol>
+            ${data.complete === false && html`<p class="text-yellow-400">${t("history.incomplete")}</p>`}`
+          : html`<p class="quiet">${t("history.empty")}</p>`
+        : failure
+          ? html`<p class="text-red-400" role="alert">${t("history.failed")}</p><p class="quiet">${failure}</p>`
+          : html`<div data-testid="timeline-loading" role="status" aria-label=${t("history.loading")} class="skeleton">${[1, 2, 3].map((n) => html`<span key=${n} class="pulse"></span>`)}</div>`}
+    </div>`}
+  </section>`
+}

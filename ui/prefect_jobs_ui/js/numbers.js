@@ -1,0 +1,1 @@
+export const number = (n) => n.toLocaleString("en-US")

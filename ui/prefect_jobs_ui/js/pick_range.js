@@ -1,0 +1,28 @@
+// A range of rows may reach over a thousand that were never loaded: their ids are asked for.
+import {address} from "./address.js"
+import {ask} from "./api.js"
+import {searchOf} from "./bulk_filter.js"
+import {rowAt} from "./list_rows.js"
+import {say} from "./overlay.js"
+import {picks} from "./picks.js"
+
+const PAGE = 1000
+const MOST = 10_000
+
+export async function pickRange(from, to, rows) {
+  const [first, last] = [Math.min(from, to), Math.min(Math.max(from, to), Math.min(from, to) + MOST - 1)]
+  const loaded = []
+  for (let row = first; row <= last; row++) loaded.push(rowAt(rows, row)?.job_id)
+  if (loaded.every(Boolean)) {
+    picks.add(loaded)
+    return
+  }
+  try {
+    for (let offset = first; offset <= last; offset += PAGE) {
+      const found = await ask("jobs/search", {query: {...searchOf(address.get()), offset, limit: Math.min(PAGE, last - offset + 1)}})
+      picks.add(found.data.map(({job_id}) => job_id))
+    }
+  } catch (error) {
+    say(error.message, "bad")
+  }
+}

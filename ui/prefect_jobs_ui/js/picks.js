@@ -1,0 +1,23 @@
+// The jobs chosen for a bulk action: some by their ids, or all that match the filter.
+import {createStore} from "./store.js"
+
+export const picks = createStore({ids: new Set(), filter: null, any: false})
+
+const show = (ids, filter = null) => picks.set({ids, filter, any: filter !== null || ids.size > 0})
+
+picks.clear = () => show(new Set())
+picks.all = (filter) => show(new Set(), filter)
+picks.has = (id) => picks.get().filter !== null || picks.get().ids.has(id)
+
+picks.add = (added) => show(new Set([...picks.get().ids, ...added]))
+
+picks.toggle = (id) => {
+  const ids = new Set(picks.get().ids)
+  if (!ids.delete(id)) ids.add(id)
+  show(ids)
+}
+
+// A deleted job is not chosen any more.
+picks.forget = (id) => {
+  if (picks.get().ids.has(id)) picks.toggle(id)
+}

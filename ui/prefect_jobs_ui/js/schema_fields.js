@@ -1,0 +1,33 @@
+// One field of a form: its label, its control, its help and what is wrong with it.
+import {html} from "htm/preact"
+import {limitsOf} from "./schema_form.js"
+import {t} from "./texts.js"
+
+const label = (value) => (value === null ? "null" : typeof value === "string" ? value : JSON.stringify(value))
+
+function Control({field, text, onText, ...named}) {
+  const {kind, schema, required} = field
+  const input = {...named, value: text, onInput: (event) => onText(event.target.value)}
+  if (kind === "choice" || kind === "boolean") {
+    const options = kind === "boolean" ? [["true", t("start.yes")], ["false", t("start.no")]] : (schema.enum ?? [schema.const]).map((value) => [JSON.stringify(value), label(value)])
+    return html`<select ...${input} class="input">
+      ${(!required || text === "") && html`<option value="">${t("start.unset")}</option>`}
+      ${options.map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}</select>`
+  }
+  if (kind === "json") return html`<textarea ...${input} class="input mono" rows=${Math.min(8, Math.max(2, text.split("\n").length))} spellcheck=${false} placeholder=${t("start.json-hint")}></textarea>`
+  if (kind === "list") return html`<textarea ...${input} class="input" rows=${Math.min(8, Math.max(2, text.split("\n").length))} placeholder=${t("start.lines")}></textarea>`
+  const types = {integer: "text", number: "text", time: "datetime-local", date: "date", secret: "password", text: "text"}
+  return html`<input ...${input} class="input" type=${types[kind]} inputmode=${kind === "integer" ? "numeric" : kind === "number" ? "decimal" : null} step=${kind === "time" ? "1" : null} autocomplete="off" spellcheck=${false} />`
+}
+
+export function Field({field, text, error, onText}) {
+  const {name, required, help} = field
+  const id = `parameter-${name}`
+  const hints = [help, limitsOf(field)].filter(Boolean).join(" ")
+  return html`<div class="field">
+    <label for=${id}>${field.label}${required && html`<span class="required" aria-hidden="true"> *</span>`}</label>
+    <${Control} field=${field} text=${text} onText=${onText} id=${id} name=${name} required=${required} aria-invalid=${error ? "true" : null} aria-describedby="${id}-help ${id}-error" />
+    <p class="field-help" id="${id}-help">${hints}</p>
+    <p class="problem" id="${id}-error">${error ?? ""}</p>
+  </div>`
+}
