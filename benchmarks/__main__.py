@@ -43,6 +43,7 @@ def main() -> None:
         addresses = ("--api-url", stack.api_url, "--prefect-api-url", stack.prefect_api_url)
         start = _measured("benchmarks.job_start", *addresses)
         page = _measured("benchmarks.page_latency", *addresses)
+        stopping = _measured("benchmarks.stopping", *addresses)
     million = _measured("benchmarks.million")
     PAGE.write_text(
         "\n\n".join(
@@ -56,6 +57,8 @@ def main() -> None:
                 start,
                 "## From a change in Prefect to the page",
                 page,
+                "## Stopping jobs, beside Prefect's own cancel",
+                stopping,
                 "## A million jobs, beside Prefect's own answers",
                 million,
             ]
