@@ -44,6 +44,7 @@ def main() -> None:
         start = _measured("benchmarks.job_start", *addresses)
         page = _measured("benchmarks.page_latency", *addresses)
     viewer = _measured("benchmarks.log_viewer")
+        stopping = _measured("benchmarks.stopping", *addresses)
     million = _measured("benchmarks.million")
     PAGE.write_text(
         "\n\n".join(
@@ -59,6 +60,8 @@ def main() -> None:
                 page,
                 "## The log viewer, beside Prefect's page",
                 viewer,
+                "## Stopping jobs, beside Prefect's own cancel",
+                stopping,
                 "## A million jobs, beside Prefect's own answers",
                 million,
             ]

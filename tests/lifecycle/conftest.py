@@ -28,4 +28,4 @@ def jobs(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Generator[Jo
     with PrefectApi.of(stack) as prefect, httpx.Client(base_url=stack.api_url, timeout=30) as api:
         jobs = Jobs(stack, prefect, api, tmp_path_factory.mktemp("jobs"))
         yield jobs
-        jobs.close()
+        jobs.end_all()

@@ -125,6 +125,7 @@ class Jobs:
         self.api = api
         self._folder = folder
         self._numbers = count(1)
+        self._subjects: list[Subject] = []
         self._scripts: list[subprocess.Popen[bytes]] = []
 
     def start(
@@ -138,7 +139,29 @@ class Jobs:
             run = self.prefect.start(deployment, folder=str(folder), **parameters)
         else:
             run = self._run_script(name, folder, parameters)
-        return Subject(run, folder, self.prefect, self.api)
+        return self._started(run, folder)
+
+    def _started(self, run: str, folder: Path) -> Subject:
+        self._subjects.append(Subject(run, folder, self.prefect, self.api))
+        return self._subjects[-1]
+
+    def start_unattended(self, name: str) -> Subject:
+        """Start a job of a deployment that no worker serves: it can be retried, and nobody interferes."""
+        self.prefect.http.post("/work_pools/", json={"name": "nobody", "type": "process"})
+        deployment = self.prefect.deploy(SUBJECTS, name, name="unattended", work_pool="nobody")
+        folder = self._folder / f"{next(self._numbers)}-{name}"
+        folder.mkdir()
+        return self.execute(self._started(self.prefect.start(deployment, folder=str(folder)), folder), name)
+
+    def execute(self, subject: Subject, name: str) -> Subject:
+        """Execute a run that waits, as a worker would, and wait until it is at work."""
+        (subject.folder / "ready").unlink(missing_ok=True)
+        of_run = {"PREFECT__FLOW_RUN_ID": subject.id, "PREFECT__FLOW_ENTRYPOINT": f"{SUBJECTS}:{name}"}
+        with (subject.folder / "output").open("ab") as out:
+            command = [sys.executable, "-m", "prefect.engine"]
+            engine = subprocess.Popen(command, env=self.stack.environment | of_run, stdout=out, stderr=out)
+        self._scripts.append(engine)
+        return self._started(subject.id, subject.folder).wait_ready()
 
     def _run_script(self, name: str, folder: Path, parameters: dict[str, Any]) -> str:
         with (folder / "output").open("wb") as out:
@@ -154,11 +177,17 @@ class Jobs:
 
         return eventually(begun, within=60, what=f"the run of {name}") or ""
 
-    def close(self) -> None:
-        """End the scripts that a failed test left."""
+    def end_all(self) -> None:
+        """End what a failed test left at work: it would take the places of others."""
+        for subject in self._subjects:
+            for process in subject.processes:
+                if _lives(process):
+                    process.kill()
         for script in self._scripts:
             script.kill()
             script.wait()
+        self._subjects.clear()
+        self._scripts.clear()
 
 
 @contextmanager

@@ -5,17 +5,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.lifecycle.jobs import SLOW_IMPORT, Jobs, Subject, frozen
 from tests.stack import eventually
 
 STOPPING = ("stopping", "aborting", "cancelling")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_at_work(jobs: Jobs) -> Generator[None]:
+    yield
+    jobs.end_all()
 
 
 def assert_over(subject: Subject, state: str, *, run_count: int = 1) -> None:
@@ -71,38 +76,25 @@ def test_a_job_that_is_cancelled_while_it_imports_never_begins(jobs: Jobs) -> No
     assert not (subject.folder / "began").exists()
 
 
-def test_an_old_attempt_never_touches_a_new_one(jobs: Jobs) -> None:
-    """A job is thought dead, queued again, and its old process and sidecar come back."""
-    subject = jobs.start("stepping").wait_ready()
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_old_attempt_never_touches_a_new_one(jobs: Jobs, killed: bool) -> None:
+    """A job is thought dead and queued again, and its old process comes back, or its death is seen late."""
+    subject = jobs.start_unattended("stepping")
     old, old_sidecar = subject.process, subject.sidecars[-1]
-    (subject.folder / "ready").unlink()
     with frozen(old.pid), frozen(old_sidecar.pid):
         jobs.prefect.post(f"/flow_runs/{subject.id}/set_state", {"state": {"type": "CRASHED"}, "force": True})
         eventually(lambda: subject.act("retry").status_code == 200)
-        new = Subject(subject.id, subject.folder, subject.prefect, subject.api).wait_ready()
+        new = jobs.execute(subject, "stepping")
         assert new.process.pid != old.pid
+        if killed:
+            old.kill()
     # The old one comes to life, sees that the run is not its own any more, and leaves it alone.
-    eventually(lambda: not old.is_running() or old.status() == psutil.STATUS_ZOMBIE, within=20)
+    subject.wait_gone(30.0)
     assert new.job["state"] == "running"
-    assert [state["type"] for state in subject.states][-1] == "RUNNING"
+    assert subject.states[-1]["type"] == "RUNNING"
     assert new.act("cancel").status_code == 200
     assert_over(new, "cancelled", run_count=2)
     assert [attempt["status"] for attempt in new.history["attempts"]] == ["failed", "cancelled"]
-
-
-def test_an_old_sidecar_says_nothing_about_the_death_of_its_job(jobs: Jobs) -> None:
-    subject = jobs.start("sleeping").wait_ready()
-    old, old_sidecar = subject.process, subject.sidecars[-1]
-    (subject.folder / "ready").unlink()
-    with frozen(old_sidecar.pid):
-        jobs.prefect.post(f"/flow_runs/{subject.id}/set_state", {"state": {"type": "CRASHED"}, "force": True})
-        eventually(lambda: subject.act("retry").status_code == 200)
-        new = Subject(subject.id, subject.folder, subject.prefect, subject.api).wait_ready()
-        old.kill()
-    subject.wait_gone()
-    assert new.job["state"] == "running"
-    assert new.act("abort").status_code == 200
-    assert_over(new, "aborted", run_count=2)
 
 
 def test_a_failed_job_that_is_queued_again_is_watched_again(jobs: Jobs) -> None:
@@ -134,6 +126,7 @@ def test_the_jobs_of_a_killed_worker_can_still_be_stopped_or_are_crashed(jobs: J
     try:
         eventually(lambda: b"started!" in log.read_bytes(), within=60)
         subject = jobs.start("family", pool="short-lived").wait_ready()
+        time.sleep(1.5)  # its sidecar looks every second who belongs to it
     finally:
         worker.kill()
         worker.wait()
@@ -168,6 +161,7 @@ def test_every_stop_survives_a_server_that_goes_at_any_stage(jobs: Jobs, fault: 
     cancelled, aborted, finishing, killed, waiting, later = start_all(jobs, *names)
     assert cancelled.act("cancel").status_code == 200
     assert aborted.act("abort").status_code == 200
+    time.sleep(1.5)  # a sidecar looks every second who belongs to its job
     os.kill(killed.process.pid, signal.SIGKILL)
     fault(jobs)
     assert_over(cancelled, "cancelled")

@@ -13,6 +13,7 @@ import pytest
 from tests.lifecycle.jobs import How, Jobs, Subject
 from tests.stack import eventually
 
+ERROR = 40
 AT_ONCE = 4
 """Scenarios at the same time; a machine of two cores starts their processes no faster."""
 
@@ -34,6 +35,7 @@ def cancel_then_abort(job: Subject) -> None:
 
 
 def kill(job: Subject) -> None:
+    time.sleep(2.0)  # its sidecar looks every second who belongs to it
     job.process.send_signal(signal.SIGKILL)
 
 
@@ -159,6 +161,12 @@ def test_a_cancelled_job_has_cleaned_up_and_tells_its_step(outcomes: dict[str, "
     assert (subject.folder / "cleaned-up").exists()
     [told] = subject.history["steps"]
     assert (told["name"], told["outcome"], told["attempt_number"]) == ("Stepping", "stopped", 1)
+
+
+def test_a_cancelled_job_has_no_error_in_its_log(outcomes: dict[str, "Future[Outcome]"]) -> None:
+    """Prefect's engine logs a traceback for each run that returns Cancelled."""
+    subject = outcomes["a job that does small steps is cancelled"].result().subject
+    assert [line["message"] for line in subject.prefect.logs(subject.id) if line["level"] >= ERROR] == []
 
 
 def test_a_receipt_names_the_job_and_all_that_stems_from_it(outcomes: dict[str, "Future[Outcome]"]) -> None:

@@ -295,6 +295,24 @@ def test_a_run_that_was_paused_and_goes_on_is_still_the_same_attempt(stage_of: C
     assert stage.run.ended_as == ("CANCELLED", "Aborted")
 
 
+@pytest.mark.parametrize(("name", "end"), [("Stopping", "Cancelled"), ("Aborting", "Aborted")])
+def test_a_job_at_work_of_which_the_server_says_cancelled_goes_on_stopping(
+    stage_of: Callable[..., Stage], name: str, end: str
+) -> None:
+    """The server was away for longer than its patience: nobody could renew the wish, and it gave the job up."""
+    stage = stage_of(OneRun())
+    stage.run.put("CANCELLING", name, "by alice")
+    stage.run.put("CANCELLED", message="Flow run cancellation timed out; marked this flow run as Cancelled.")
+    with pytest.raises(Overtaken):  # by itself
+        stage.watch.look()
+    assert (*stage.run.ended_as, stage.run.message) == ("CANCELLING", name, "by alice")
+    if name == "Stopping":
+        stage.die()
+        stage.watch.hurry()
+    assert stage.watch.run()
+    assert stage.run.ended_as == ("CANCELLED", end)
+
+
 @pytest.mark.parametrize(("type", "flag"), [("CANCELLED", STOP), ("CRASHED", NOT_OURS), ("COMPLETED", NOT_OURS)])
 def test_a_body_whose_run_somebody_ended_stops(stage_of: Callable[..., Stage], type: str, flag: int) -> None:
     stage = stage_of(OneRun())

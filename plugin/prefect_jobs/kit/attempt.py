@@ -5,6 +5,7 @@ logs.
 """
 
 import logging
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
@@ -31,6 +32,9 @@ from prefect_jobs.sidecar.http_call import HttpApi, Refused, Unclear
 from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, STOPPED
 from prefect_jobs.sidecar.page import NOT_OURS, StopRequest
 from prefect_jobs.sidecar.run_api import RunApi, cancelled_before_it_began
+
+ENGINE_RUN_ID = "PREFECT__FLOW_RUN_ID"
+"""Environment variable with the run that this process was started for by Prefect."""
 
 T = TypeVar("T")
 
@@ -118,7 +122,8 @@ class Attempt:
     def _stopped(self, request: StopRequest, error: BaseException | None) -> State[None]:
         self._tell(STOPPED)
         self._close({})
-        return cancelled(request, error)
+        alone = self._run is not None and os.environ.get(ENGINE_RUN_ID) == str(self._run.id)
+        return cancelled(request, error, quietly=alone)
 
     def _request(self, error: BaseException) -> StopRequest | None:
         """Who asked the body to stop; an error while nobody did is an error."""

@@ -32,8 +32,8 @@ LOOK_AFTER_END = (0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """Seconds between the looks after the body's end; the last is repeated."""
 LOOK_WHILE_WAITING = 5.0
 """The same while the job waits in its process for its next attempt."""
-REMEMBER_EVERY = 5.0
-"""Seconds between two looks at the job's processes."""
+REMEMBER_EVERY = 1.0
+"""Seconds between two looks at the job's processes. What left the family since, unmarked, outlives a crash unseen."""
 LONGEST_PAUSE = 5.0
 """Seconds between two tries while Prefect gives no clear answer."""
 RENEW_EVERY = 120.0
@@ -51,6 +51,8 @@ _OF_THE_ENGINE = (STOPPED, INTERRUPTED)
 """Phases after which Prefect's engine, or whoever sent the signal, writes the end of a run that was to stop."""
 AT_WORK = ("running", "retrying", "paused")
 """The adapter's words for a job that nobody wants to stop."""
+LOST_PATIENCE = "Flow run cancellation timed out"
+"""How the message begins of the Cancelled that Prefect's server writes by itself."""
 CRASHED = "The job's process died"
 FINISHED_FIRST = "It had finished before it could be stopped"
 
@@ -83,6 +85,7 @@ class Watch:
         self._remember_at = 0.0
         self._awaits_retry = False
         self._introduced = False
+        self._asked: dict[str, float] = {}
         self._over = False
         self._hurry = False
 
@@ -215,13 +218,16 @@ class Watch:
 
     def _was_resumed(self, state: State) -> bool:
         """Whether a higher count is still this attempt: one that was paused and goes on is counted again."""
-        history = self._run.history()
-        ids = [past.id for past in history]
-        since = history[ids.index(self._orders.state_id) + 1 :] if self._orders.state_id in ids else history
-        if any(past.type in ("SCHEDULED", "PENDING") or past.type in TERMINAL for past in since):
+        if any(past.type in ("SCHEDULED", "PENDING") or past.type in TERMINAL for past in self._of_this_attempt()):
             return False
         self._run.attempt = state.run_count
         return True
+
+    def _of_this_attempt(self) -> list[State]:
+        """The states that followed the one in which the body began."""
+        history = self._run.history()
+        ids = [past.id for past in history]
+        return history[ids.index(self._orders.state_id) + 1 :] if self._orders.state_id in ids else history
 
     def _let_go(self) -> None:
         """The run is somebody else's: another attempt of it begins or has begun."""
@@ -232,30 +238,47 @@ class Watch:
         self._over = True
 
     def _saw_an_end(self, state: State) -> None:
-        if self._phase == RUNNING:
+        if self._phase == RUNNING and state.type == "CANCELLED" and state.message.startswith(LOST_PATIENCE):
+            self._insist(state)
+        elif self._phase == RUNNING:
             # Somebody ended the run although its body goes on. It stops, and only a cancellation gets its receipt.
             self._ask_to_stop(state, STOP if state.type == "CANCELLED" else NOT_OURS)
-            return
-        self._page.settle()
-        if self._phase == STOPPED and self._tree is not None and time.monotonic() < self._phase_since + LINGER:
+        elif self._phase == STOPPED and self._tree is not None and time.monotonic() < self._phase_since + LINGER:
+            self._page.settle()
             self._next_look = self._phase_since + LINGER  # its death comes first
-            return
-        self._over = True
+        else:
+            self._page.settle()
+            self._over = True
+
+    def _insist(self, ended: State) -> None:
+        """Say again what was wished: the server could not be told in time, and says Cancelled of a job at work."""
+        wishes = [past for past in self._of_this_attempt() if past.type == "CANCELLING"]
+        for wish in wishes:
+            self._asked.setdefault(wish.name, epoch(wish.timestamp))
+        last = wishes[-1] if wishes else ended
+        self._run.write(ended, "CANCELLING", last.name if wishes else "Stopping", last.message, force=True)
+        raise Overtaken  # by ourselves: look again, at the new state
 
     def _saw_a_wish(self, state: State) -> None:
         self._known = {"Stopping": "stopping", "Aborting": "aborting"}.get(state.name, "cancelling")
         if self._phase != RUNNING:
             self._settle(state)
             return
+        self._asked.setdefault(state.name, epoch(state.timestamp))
         self._renew(state)
         if state.name == "Aborting" and self._tree is not None:
-            self._kill(state, _wish(state, time.time()), cause="asked")
+            self._kill(state, self._wish(state), cause="asked")
         else:
             self._ask_to_stop(state, STOP)
 
     def _ask_to_stop(self, state: State, flag: int) -> None:
         if not self._page.flag:
-            self._page.raise_flag(_wish(state, time.time()), flag)
+            self._page.raise_flag(self._wish(state), flag)
+
+    def _wish(self, state: State) -> StopRequest:
+        """The wish that a state stands for, asked when it was said first. The server's clock may be ahead of ours."""
+        asked = self._asked.get(state.name, epoch(state.timestamp))
+        return StopRequest(without_receipt(state.message) or state.name, asked, max(asked, time.time()))
 
     def _renew(self, state: State) -> None:
         """Say again that the job is being stopped: the server loses patience with a run that says so for long."""
@@ -324,7 +347,7 @@ class Watch:
         """End a run whose body ended while it was asked to stop: Prefect refuses every end but Cancelled then."""
         if self._phase in _OF_THE_ENGINE and time.monotonic() < self._phase_since + ENGINE_WRITES_WITHIN:
             return
-        request = self._page.request() or _wish(state, time.time())
+        request = self._page.request() or self._wish(state)
         type, name, how = self._ending(state)
         receipt = Receipt(request.asked, request.delivered, time.time(), "stopped" if how == "killed" else how)
         message = with_receipt(self._message(request.message, how), receipt)
@@ -389,7 +412,7 @@ class Watch:
             self._run.write(state, "CRASHED", "Crashed", with_receipt(CRASHED, receipt), force=False)
         else:
             type, name, how = self._ending(state)
-            request = self._page.request() or (_wish(state, died) if wished else None)
+            request = self._page.request() or (self._wish(state) if wished else None)
             message = self._message(request.message if request else "", how)
             if request is not None:
                 how = "ended" if how == "killed" else how
@@ -404,9 +427,3 @@ class Watch:
             receipt = Receipt(request.asked, request.delivered, time.time(), "stopped", killed)
             self._run.write(state, state.type, state.name, with_receipt(state.message, receipt), force=True)
         self._over = True
-
-
-def _wish(state: State, now: float) -> StopRequest:
-    """The wish that a state stands for. The server's clock may be ahead of ours."""
-    asked = epoch(state.timestamp)
-    return StopRequest(without_receipt(state.message) or state.name, asked, max(asked, now))
