@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from prefect_jobs.api_keys import ApiKey, merge_keys, parse_keys
@@ -105,6 +105,20 @@ class Settings(BaseSettings):
         default=20_000_000,
         ge=0,
         description="Log lines of all jobs whose copies are kept; beyond, the longest unread go.",
+    )
+    model_url: str | None = Field(
+        default=None,
+        description="Base address of a language model's OpenAI-compatible API, such as `https://models.example/v1`, "
+        "that audits and scores events. Without one, rules alone do.",
+    )
+    model_name: str = Field(default="default", description="Name of the language model.")
+    model_key: SecretStr | None = Field(default=None, exclude=True, description="Key of the language model's API.")
+    model_timeout: float = Field(default=60.0, gt=0, le=3600, description="Seconds that one answer of it may take.")
+    model_requests_per_minute: float = Field(
+        default=60.0, gt=0, le=100_000, description="Questions that one job asks it at most, a minute."
+    )
+    model_retry_pause: float = Field(
+        default=1.0, ge=0, le=60, description="Seconds before a question is asked again; each further pause is doubled."
     )
     work_pool: str = Field(default="jobs", description="Prefect work pool that `prefect-jobs work` serves.")
     worker_limit: int = Field(default=10, ge=1, description="How many jobs `prefect-jobs work` runs at once.")

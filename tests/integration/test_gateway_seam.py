@@ -275,6 +275,16 @@ async def test_a_second_start_with_the_same_key_finds_the_first_run(world: World
     assert first.id == second.id != other.id
 
 
+async def test_a_job_that_has_nothing_to_do_is_made_as_completed(world: World) -> None:
+    await world.deploy()
+    made = await world.gateway.start_run("seam", {"size": 5}, by="alice", result={"total": 0})
+    [run] = await world.gateway.read_runs([made.id])
+    for seen in (made, run):
+        assert (seen.state_type, seen.result, seen.has_result, seen.run_count) == ("COMPLETED", {"total": 0}, True, 0)
+    assert run.ended_at is not None
+    assert (run.parameters, run.created_by) == ({"size": 5}, "alice")
+
+
 async def test_every_state_of_a_run_is_told_oldest_first(world: World) -> None:
     run_id = await world.new_run()
     await world.move(run_id, "RUNNING")

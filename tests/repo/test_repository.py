@@ -110,10 +110,11 @@ def test_prefect_shows_the_plugin_without_an_error(tmp_path: Path) -> None:
 def test_the_declared_deployments_are_those_the_api_and_the_night_need() -> None:
     declared = {f"{d.entrypoint.split(':')[1]}/{d.name}": d for d in read_declarations(root() / DECLARATIONS)}
 
-    assert set(declared) == {"export/api", "export/nightly", "import_/api", "cleanup/api", "backup/api", "restore/api"}
+    startable = ("export", "import_", "cleanup", "backup", "restore", "batch_audit", "re_evaluation")
+    assert set(declared) == {"export/nightly", *(f"{name}/api" for name in startable)}
     nightly = [schedule for declaration in declared.values() for schedule in declaration.schedules]
     assert [(schedule.slug, schedule.active) for schedule in nightly] == [("nightly", False)] * 3
-    assert all(declared[f"{name}/api"].concurrency_limit == 1 for name in ("import_", "cleanup", "backup", "restore"))
+    assert all(declared[f"{name}/api"].concurrency_limit == 1 for name in startable[1:-1])
     assert all(d.pull == [{ENTER_FLOWS: {}}] and d.description for d in declared.values())
     assert all((Path(enter_flows()["directory"]) / d.entrypoint.split(":")[0]).is_file() for d in declared.values())
 

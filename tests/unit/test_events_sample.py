@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import func, select
 
 from prefect_jobs.events import Camera, Detection, Event, open_event_store
+from prefect_jobs.events.risk_levels import level_of
 from prefect_jobs.events.sample import EventStoreNotEmpty, write_sample
 from prefect_jobs.events.sample_events import SampleEvent, sample_events
-from prefect_jobs.events.sample_scenes import CAMERAS, HOSTILE_TEXTS, level_of
+from prefect_jobs.events.sample_scenes import CAMERAS, HOSTILE_TEXTS
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 COUNT = 6_000

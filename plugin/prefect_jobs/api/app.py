@@ -9,6 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from prefect_jobs import __version__
 from prefect_jobs.api import (
+    audits,
     backups,
     bulk,
     changes,
@@ -113,6 +114,7 @@ def create_app(
         export_records,
         imports,
         backups,
+        audits,
     ):
         app.include_router(room.router)
     install_error_answers(app)

@@ -158,8 +158,9 @@ async def start(
     deployment: str | None = None,
     run_at: datetime | None = None,
     idempotency_key: str | None = None,
+    result: Mapping[str, Any] | None = None,
 ) -> JobStarted:
-    """Start a job: the one way for all routes that do.
+    """Start a job: the one way for all routes that do. With a result it is one that has nothing to do, and is over.
 
     Raises:
         RequestValidationError: 422, there is no such type or deployment, or a parameter breaks the schema.
@@ -185,6 +186,7 @@ async def start(
             run_at=run_at if run_at and run_at > datetime.now(UTC) else None,
             idempotency_key=idempotency_key,
             by=caller.name,
+            result=result,
         )
     except StartRefused as error:
         raise _invalid(("parameters",), str(error), None) from error

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, TypeVar
 
-from prefect_jobs.events.sample_scenes import CAMERAS, HOSTILE_TEXTS, NOTES, SCENES, SampleCamera, Scene, level_of
+from prefect_jobs.events.risk_levels import level_of
+from prefect_jobs.events.sample_scenes import CAMERAS, HOSTILE_TEXTS, NOTES, SCENES, SampleCamera, Scene
 from prefect_jobs.events.times import as_utc
 
 EVENTS_PER_DAY = 3_000

@@ -30,10 +30,11 @@ class EventSelection:
     reviewed: bool | None = None
     alerts: bool = False
     """Only alerts: events of a high or critical risk."""
+    ids: tuple[int, ...] | None = None
 
     def count(self, connection: Connection) -> int:
         """How many events match."""
-        return connection.execute(select(func.count()).select_from(Event).where(*self._conditions())).scalar_one()
+        return connection.execute(select(func.count()).select_from(Event).where(*self.conditions())).scalar_one()
 
     def rows(self, connection: Connection, batch: int) -> Iterator[Sequence[Sequence[Any]]]:
         """The matching events in batches, each event a tuple in the order of `export_file.COLUMNS`.
@@ -63,16 +64,19 @@ class EventSelection:
             )
             .select_from(Event)
             .outerjoin(Camera, Camera.id == Event.camera_id)
-            .where(*self._conditions())
+            .where(*self.conditions())
             .order_by(Event.started_at.desc(), Event.id.desc())
         )
 
-    def _conditions(self) -> list[ColumnElement[bool]]:
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What an event must be like."""
         conditions: list[ColumnElement[bool]] = [Event.deleted_at.is_(None)]
         if self.camera_id is not None:
             conditions.append(Event.camera_id == self.camera_id)
         if self.risk_level is not None:
             conditions.append(Event.risk_level == self.risk_level)
+        if self.ids is not None:
+            conditions.append(Event.id.in_(self.ids))
         if self.alerts:
             conditions.append(Event.risk_level.in_(ALERTING))
         if self.start is not None:
@@ -88,3 +92,10 @@ def day_before(moment: datetime) -> tuple[datetime, datetime]:
     """First and last microsecond of the UTC day before a moment."""
     today = as_utc(moment).replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=UTC)
     return today - timedelta(days=1), today - timedelta(microseconds=1)
+
+
+def still_there(connection: Connection, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those of the records about events whose event has not been removed meanwhile."""
+    ids = {row["event_id"] for row in rows}
+    there = set(connection.execute(select(Event.id).where(Event.id.in_(ids))).scalars())
+    return [row for row in rows if row["event_id"] in there]

@@ -259,6 +259,7 @@ class FakePrefect:
         run_at: datetime | None = None,
         idempotency_key: str | None = None,
         by: str | None = None,
+        result: Mapping[str, Any] | None = None,
     ) -> Run:
         """See ``Gateway``."""
         order = self._asked()
@@ -276,6 +277,16 @@ class FakePrefect:
                 created_by=by,
                 scheduled_for=run_at or _now(),
             )
+            if result is not None:
+                run = replace(
+                    run,
+                    state_type="COMPLETED",
+                    state_name="Completed",
+                    ended_at=_now(),
+                    scheduled_for=None,
+                    result=dict(result),
+                    has_result=True,
+                )
             self._keys[key] = self.put(run).id
         return replace(self._runs[self._keys[key]], read_order=order)
 

@@ -37,6 +37,7 @@ from prefect_jobs.gateway.runs import (
     RunState,
     parse_time,
     run_from_json,
+    unattempted_result,
 )
 from prefect_jobs.gateway.seam import (
     PAGE,
@@ -48,7 +49,7 @@ from prefect_jobs.gateway.seam import (
     StartRefused,
 )
 from prefect_jobs.gateway.transitions import RunTransitions
-from prefect_jobs.report_names import CREATED_LABEL, PROGRESS_EVENT
+from prefect_jobs.report_names import CREATED_LABEL, PROGRESS_EVENT, RESULT_LABEL
 
 RUN_EVENTS = ("prefect.flow-run.", "prefect-jobs.")
 RUN_RESOURCE = "prefect.flow-run."
@@ -253,14 +254,17 @@ class PrefectGateway:
         run_at: datetime | None = None,
         idempotency_key: str | None = None,
         by: str | None = None,
+        result: Mapping[str, Any] | None = None,
     ) -> Run:
         """See ``Gateway``."""
-        wanted = {
+        at = {"scheduled_time": run_at.isoformat() if run_at else None}
+        wanted: dict[str, Any] = {
             "parameters": dict(parameters),
-            "state": {"type": "SCHEDULED", "state_details": {"scheduled_time": run_at.isoformat() if run_at else None}},
+            "state": {"type": "SCHEDULED", "state_details": at} if result is None else {"type": "COMPLETED"},
             # The key makes a repeated request find the run that a lost answer had already made.
             "idempotency_key": f"{KEY_PREFIX}{idempotency_key or uuid4()}",
-            "labels": {CREATED_LABEL: by or ""},
+            "labels": {CREATED_LABEL: by or ""}
+            | ({} if result is None else {RESULT_LABEL: unattempted_result(result)}),
         }
         for fresh in (False, True):
             deployment_id = await self._deployment(flow_name, deployment, fresh=fresh)

@@ -192,6 +192,11 @@ def _label(labels: Mapping[str, Any], name: str) -> object:
         return None
 
 
+def unattempted_result(result: Mapping[str, Any]) -> str:
+    """The result label of a run that nobody had to execute."""
+    return json.dumps({"attempt": 0, "result": dict(result)}, ensure_ascii=False)
+
+
 def _steps(labels: Mapping[str, Any]) -> tuple[RunStep, ...]:
     names = [name for name in labels if name.startswith(f"{STEPS_LABEL}.")]
     found = [step for name in names for step in RunStep.parse(_label(labels, name))]

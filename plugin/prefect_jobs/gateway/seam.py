@@ -135,6 +135,7 @@ class Gateway(Protocol):
         run_at: datetime | None = None,
         idempotency_key: str | None = None,
         by: str | None = None,
+        result: Mapping[str, Any] | None = None,
     ) -> Run:
         """Start a run of this flow by one of its deployments: the named one, or else the flow's favourite.
 
@@ -145,6 +146,7 @@ class Gateway(Protocol):
             run_at: when; at once when left out.
             idempotency_key: a second start of the flow with the same key finds the run of the first.
             by: who asked, kept with the run.
+            result: of a job that has nothing to do: the run is made as completed with it, and nobody executes it.
 
         Raises:
             NoDeployment: the flow has none, or none of this name.

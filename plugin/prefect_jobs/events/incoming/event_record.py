@@ -10,9 +10,10 @@ from datetime import datetime
 from typing import Any, cast
 
 from prefect_jobs.events.incoming.records import Record, Rejected
+from prefect_jobs.events.risk_levels import LEVELS
 from prefect_jobs.events.times import as_utc, iso_utc
 
-LEVELS = frozenset({"low", "medium", "high", "critical"})
+LEVEL_NAMES = frozenset(name for name, _ in LEVELS)
 TEXT_LIMIT = 100_000
 LARGEST_ID = 2**63 - 1
 _YES = {"yes": True, "true": True, "1": True, "no": False, "false": False, "0": False}
@@ -125,7 +126,7 @@ def _switch(value: Any) -> bool:
 
 
 def _level(value: Any) -> str:
-    if not isinstance(value, str) or value not in LEVELS:
+    if not isinstance(value, str) or value not in LEVEL_NAMES:
         raise ValueError(f"It is none of low, medium, high, critical: {_shown(value)}")
     return value
 
