@@ -195,7 +195,7 @@ async def test_progress_lines_are_written_over_and_can_be_opened(script: Script)
         const closed = rowsOf(book, new Set()).map(({message, replaced}) => [message, replaced])
         const group = book.lines[3].group
         return [closed, rowsOf(book, new Set([group])).length]
-    """) == [[["\r100%", 3], ["end", 0]], 5]
+    """) == [[["begin", 0], ["\r100%", 2], ["end", 0]], 5]
 
 
 async def test_lines_that_merely_end_with_a_carriage_return_are_all_shown(script: Script) -> None:
@@ -212,8 +212,11 @@ async def test_a_new_attempt_is_marked_between_its_lines(script: Script) -> None
     assert await script("""
         const book = new LogBook()
         book.cover([line(1), line(2, 2, {attempt_number: 2}), line(3, 3, {attempt_number: 2})], START, END)
-        return rowsOf(book, new Set()).map(({kind, attempt}) => `${kind} ${attempt}`)
-    """) == ["line 1", "attempt 2", "line 2", "line 2"]
+        const rows = rowsOf(book, new Set())
+        const again = rowsOf(book, new Set())
+        // The mark is the same row each time: a new one would have to be measured for ever.
+        return [rows.map(({kind, attempt}) => `${kind} ${attempt}`), rows[1] === again[1]]
+    """) == [["line 1", "attempt 2", "line 2", "line 2"], True]
 
 
 async def test_a_gap_is_as_high_as_its_lines_but_never_higher_than_a_browser_scrolls(script: Script) -> None:

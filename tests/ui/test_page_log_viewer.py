@@ -460,7 +460,7 @@ async def test_a_log_that_is_still_being_copied_shows_its_gap_and_where_it_was_f
     completeness = page.get_by_test_id("logs-completeness")
     await expect(completeness).to_have_text("230 of 230 linesstill being copied from Prefect")
     await page.get_by_role("log").hover()
-    await page.mouse.wheel(0, -2000)
+    await page.mouse.wheel(0, -450)
     await expect(page.locator(".line-gap")).to_contain_text("still being copied from Prefect")
     await expect(page.get_by_role("log")).not_to_contain_text("line 200")
 

@@ -191,6 +191,7 @@ export class LogBook {
 
   // The gaps in front of, between and behind the stretches: between which lines, and about how many are missing.
   gaps() {
+    if (!this.stretches.length) return []
     const rest = Math.max(0, this.matching - this.held)
     const found = []
     const last = this.stretches.length

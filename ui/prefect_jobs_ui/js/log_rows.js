@@ -10,7 +10,11 @@ export function rowsOf(book, opened) {
   const place = (gap) => rows.push(gap)
   const put = (line) => {
     while (marks.length && order(marks[0].place, line) < 0) rows.push(marks.shift())
-    if (attempt !== null && line.attempt !== attempt) rows.push({kind: "attempt", key: `attempt-${line.key}`, attempt: line.attempt, height: 0})
+    if (attempt !== null && line.attempt !== attempt) {
+      // The same row each time: its height is known once it was drawn.
+      line.begins ??= {kind: "attempt", key: `attempt-${line.key}`, attempt: line.attempt, height: 0}
+      rows.push(line.begins)
+    }
     attempt = line.attempt
     rows.push(line)
   }

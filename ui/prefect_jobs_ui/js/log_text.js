@@ -41,10 +41,11 @@ export function overwritten(message) {
   }).join("\n")
 }
 
-// Whether a line takes the place of the one in front of it, as progress bars do. Output of other systems ends every line
-// with a carriage return: there only lines of the same words count as one that moves.
+// Whether a line takes the place of the one in front of it, as progress bars do. Both must go back to the line's start,
+// and say the same but for figures: output of other systems ends every line with a carriage return.
 export const writesOver = (line, previous) =>
-  line.message.startsWith("\r") || (previous.message.endsWith("\r") && letters(line.message) === letters(previous.message))
+  ((line.message.startsWith("\r") && previous.message.startsWith("\r")) || previous.message.endsWith("\r"))
+  && letters(line.message) === letters(previous.message)
 
 const letters = (message) => message.replace(/\P{L}+/gu, "")
 
