@@ -140,7 +140,7 @@ async def commands(page: Page) -> None:
     """Look for a job."""
     await page.keyboard.press("Control+k")
     await page.keyboard.type("9990")
-    await expect(page.get_by_role("option").first).to_be_visible()
+    await expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Picture:
     query: str = ""
     act: Callable[[Page], Awaitable[None]] = nothing
     scheme: str = "dark"
-    viewport: ViewportSize = DESKTOP
+    viewport: ViewportSize | None = None
 
 
 PICTURES = (
@@ -179,7 +179,7 @@ async def take(site: Site, folder: Path) -> None:
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS)
         for picture in PICTURES:
-            options: dict[str, Any] = {"viewport": picture.viewport, "color_scheme": picture.scheme}
+            options: dict[str, Any] = {"viewport": picture.viewport or DESKTOP, "color_scheme": picture.scheme}
             context = await browser.new_context(**options)
             page = await context.new_page()
             await page.goto(f"{site.url}/jobs?{picture.query}")

@@ -74,7 +74,7 @@ async def test_a_job_and_the_windows_over_it(
     await assert_accessible(page)
     await _close(page)
     await page.keyboard.press("Control+k")
-    await expect(page.get_by_role("option").first).to_be_visible()
+    await expect(page.get_by_role("listbox").get_by_role("option").first).to_be_visible()
     await assert_accessible(page)
 
 

@@ -83,13 +83,13 @@ async def test_the_commands_run_every_action_of_the_selected_job_and_of_the_page
     ):  # fmt: skip
         await expect(options.filter(has_text=label).first).to_be_attached()
 
-    await page.get_by_role("combobox").fill("retry")
+    await page.get_by_role("dialog").get_by_role("combobox").fill("retry")
     await page.keyboard.press("Enter")
     await expect(page.get_by_test_id("status-badge")).to_have_text("Pending")
     assert site.double.acted == [("retry", "job-7")]
 
     await page.keyboard.press("Control+k")
-    await page.get_by_role("combobox").fill("show fail")
+    await page.get_by_role("dialog").get_by_role("combobox").fill("show fail")
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(f"{site.url}/jobs?status=failed")
 
@@ -97,13 +97,13 @@ async def test_the_commands_run_every_action_of_the_selected_job_and_of_the_page
 async def test_the_arrows_move_through_the_commands_and_round(site: Site, open_page: OpenPage) -> None:
     page = await open_page(f"{site.url}/jobs")
     await page.keyboard.press("Control+k")
-    await expect(page.get_by_role("combobox")).to_be_focused()
+    await expect(page.get_by_role("dialog").get_by_role("combobox")).to_be_focused()
 
     await page.keyboard.press("ArrowUp")
     await expect(page.get_by_role("option", name="Keyboard shortcuts")).to_have_attribute("aria-selected", "true")
     await page.keyboard.press("ArrowDown")
     await expect(page.get_by_role("option", name="New job")).to_have_attribute("aria-selected", "true")
-    await page.get_by_role("combobox").fill("no such thing anywhere")
+    await page.get_by_role("dialog").get_by_role("combobox").fill("no such thing anywhere")
     await expect(page.get_by_text("Nothing found")).to_be_visible()
     await page.keyboard.press("Enter")
     await page.keyboard.press("Escape")

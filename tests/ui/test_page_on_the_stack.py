@@ -80,3 +80,34 @@ async def test_the_pages_socket_is_closed_to_other_sites_on_the_real_server(stac
             await socket.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1008
+
+
+@pytest.mark.timeout(240)
+async def test_a_job_is_started_by_its_form_found_by_the_search_counted_and_deleted(
+    stack: Stack, open_page: OpenPage
+) -> None:
+    page = await open_page(stack.page_url)
+    await page.get_by_role("button", name="New job").click()
+    window = page.get_by_role("dialog", name="New job")
+    await window.get_by_label("Job type").select_option("export")
+    await window.get_by_label("format", exact=True).fill("json")
+    await window.get_by_role("button", name="Start job").click()
+    await expect(page.get_by_test_id("word")).to_have_text("Job started")
+    job_id = page.url.rsplit("job=", 1)[1]
+    await expect(page.get_by_test_id("status-badge")).to_have_text("Completed (100%)", timeout=WITHIN)
+    await expect(page.get_by_test_id("job-result")).to_contain_text('"format": "json"')
+    await page.get_by_role("button", name="History").click()
+    await expect(page.get_by_test_id("timeline-entry").last).to_contain_text("Completed")
+
+    await page.get_by_role("textbox", name="Search jobs").fill(f"id:{job_id[:13]} status:completed")
+    await expect(page.get_by_test_id("jobs-count")).to_have_text("1 job")
+    await page.get_by_test_id(f"job-item-{job_id}").click()
+    await page.get_by_role("button", name="View stats").click()
+    await expect(page.get_by_test_id("tile-created")).not_to_contain_text("Created0")
+    await page.go_back()
+
+    await page.get_by_test_id("job-actions").get_by_role("button", name="Delete").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Delete Job").click()
+    await expect(page.get_by_text("No jobs match your search")).to_be_visible()
+    async with httpx.AsyncClient(base_url=stack.api_url, timeout=30, trust_env=False) as client:
+        assert (await client.get(f"/api/jobs/{job_id}")).status_code == 404

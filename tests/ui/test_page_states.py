@@ -75,6 +75,7 @@ async def test_the_page_says_when_the_jobs_api_is_away_and_catches_up_after(site
     site.double.failing = True
     site.double.end_streams()
     await expect(page.get_by_test_id("feed-notice")).to_contain_text("the jobs API cannot be reached")
+    await expect(page.get_by_test_id("feed-notice")).to_contain_text("(just now)")
 
     site.double.change("one", progress=80)
     site.double.failing = False
@@ -105,6 +106,7 @@ async def test_a_page_whose_server_is_gone_says_so_and_comes_back_with_its_view(
 
     await site.stop()
     await expect(page.locator("#lost")).to_contain_text("connection to this page's server is lost")
+    await expect(page.locator("#lost")).to_contain_text("It shows what was known just now.")
     site.double.jobs["one"]["progress"] = 44
     again = await serve(site.double, port=port)
     try:

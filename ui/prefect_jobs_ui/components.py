@@ -47,6 +47,7 @@ class Toolbar(_Drawn):
     role = param.String(default="", doc="What the viewer may do; empty while nobody knows.")
     refreshing = param.Boolean(default=False)
     notice = param.String(default="")
+    known_at = param.Number(default=0, doc="While the API is away: when it answered last, in milliseconds; else 0.")
     who = param.String(default="", doc="Who is signed in; empty where nobody signs in.")
     signed_out = param.Boolean(default=False)
 

@@ -7,6 +7,7 @@ then on it gets edits. Small things (counts, notice, the selected job) are param
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine
 from typing import Any, cast
 
@@ -36,6 +37,7 @@ class PageSession:
         viewer = viewer or Viewer()
         self._hub = hub
         self._selected: str | None = None
+        self._away_since = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self.toolbar = Toolbar(on_message=self._on_message, who=who(viewer), role=viewer.role)
         self.list = JobList(on_message=self._on_message)
@@ -173,7 +175,11 @@ class PageSession:
     def _show_counts(self) -> None:
         page = self._hub.page
         counts = None if page is None else {"total": page.total, **page.counts.to_json()}
-        self.toolbar.param.update(counts=counts, notice=self._notice())
+        if self._hub.health.api_answers:
+            self._away_since = 0.0
+        elif not self._away_since:
+            self._away_since = time.time()
+        self.toolbar.param.update(counts=counts, notice=self._notice(), known_at=self._away_since * 1000)
 
     def _notice(self) -> str:
         said = notice(self._hub.health)

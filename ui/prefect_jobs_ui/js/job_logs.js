@@ -142,7 +142,7 @@ export function JobLogs({jobId, live, failed = false}) {
     </div>
     <div class="logs-foot">
       <span class="completeness ${status.good ? "good" : ""}" data-testid="logs-completeness">
-        ${status.text && html`${status.good && html`<${Icon} name="check" />`}<span>${status.text}</span><span class="said">${status.word}</span>`}</span>
+        ${status.text && html`${status.good && html`<${Icon} name="check" />`}<span>${status.text}</span><span class="state-word">${status.word}</span>`}</span>
       <span class="said" role="status">${said || (reader.missing ? TEXTS.missing(reader.missing) : "")}</span>
     </div>
   </section>`

@@ -26,6 +26,7 @@ export function openDialog(name, props = {}) {
 
 export function closeDialog() {
   overlay.set({name: null, props: {}})
+  document.getElementById("jobs-page").inert = false // before the focus can return into it
   overlay.returnTo?.isConnected && overlay.returnTo.focus({preventScroll: true})
 }
 

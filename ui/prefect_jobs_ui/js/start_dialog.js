@@ -52,7 +52,7 @@ function Form({type, given, busy, refused, onStart, onClose}) {
     setTouched({})
     onStart({job_type: type.name, parameters, deployment: deployment || null, run_at: at ? new Date(at).toISOString() : null})
   }
-  return html`<form ref=${form} onSubmit=${submit} novalidate>
+  return html`<form ref=${form} onSubmit=${submit} noValidate=${true}>
     <p class="quiet type-help">${type.description}</p>
     ${!type.can_start && html`<p class="warning" role="alert">${t("start.cannot")}</p>`}
     ${fields.length === 0 && html`<p class="quiet">${t("start.no-parameters")}</p>`}

@@ -15,6 +15,7 @@ import {useModel, useStore} from "./store.js"
 import {showInTab} from "./tab_title.js"
 import {ThemeButton} from "./theme.js"
 import {t} from "./texts.js"
+import {relative} from "./wording.js"
 
 const TEXT_PAUSE_MS = 300
 
@@ -49,8 +50,18 @@ function Header({model, refreshing, who}) {
   </div>`
 }
 
+// How old what is shown is. It ticks for the eye only: a screen reader hears the sentence once.
+function Age({since}) {
+  const [now, setNow] = useState(Date.now())
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000)
+    return () => clearInterval(timer)
+  }, [since])
+  return html`<span class="notice-age" aria-hidden="true">(${relative(new Date(since).toISOString(), now)})</span>`
+}
+
 function Toolbar({model}) {
-  const {counts, refreshing, notice, who, signed_out} = useModel(model, ["counts", "refreshing", "notice", "who", "signed_out"])
+  const {counts, refreshing, notice, known_at, who, signed_out} = useModel(model, ["counts", "refreshing", "notice", "known_at", "who", "signed_out"])
   const {fetching} = useStore(listState)
   const shown = useStore(address)
   useEffect(() => { if (signed_out) location.reload() }, [signed_out]) // the server answers with the form to sign in
@@ -63,7 +74,7 @@ function Toolbar({model}) {
       <${SearchBar} counts=${counts} />
     </div>`}
     <div role="status" aria-live="polite">
-      ${notice && html`<p class="notice" data-testid="feed-notice"><${Icon} name="alert" />${notice}</p>`}
+      ${notice && html`<p class="notice" data-testid="feed-notice"><${Icon} name="alert" />${notice}${known_at > 0 && html` <${Age} since=${known_at} />`}</p>`}
     </div>`
 }
 
