@@ -1,5 +1,7 @@
 """What a job of the kit can do comes with the kit, and not with our worker: the same jobs on Prefect's own."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator
@@ -33,13 +35,13 @@ def own_worker(stack: Stack, prefect: PrefectApi, tmp_path_factory: pytest.TempP
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"]
     environment = {**stack.environment, "PREFECT_WORKER_QUERY_SECONDS": "1"}
     with (tmp_path_factory.mktemp("own-worker") / "log").open("wb") as log:
-        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
         eventually(lambda: prefect.post(f"/work_pools/{POOL}/workers/filter", {}), within=60)
         yield POOL
     finally:
-        worker.terminate()
-        worker.wait(30)
+        os.killpg(worker.pid, signal.SIGKILL)  # its jobs have ended
+        worker.wait()
 
 
 def test_jobs_of_the_kit_do_and_tell_the_same(api: httpx.Client, prefect: PrefectApi, own_worker: str) -> None:
