@@ -12,6 +12,7 @@ import pytest
 
 import prefect_jobs
 from prefect_jobs.declarations import DeclarationsInvalid, read_declarations
+from prefect_jobs.prefect_environment import ADAPTER_KEY, ADAPTER_URL
 from prefect_jobs.settings import Settings
 from prefect_jobs.shipped import DECLARATIONS, ENTER_FLOWS, enter_flows, root
 
@@ -74,7 +75,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
     page = (CHECKOUT / "docs" / "settings.md").read_text()
     rows = {row.split("`")[1]: row for row in page.splitlines() if row.startswith("| `PREFECT_JOBS_")}
 
-    assert set(rows) == {f"PREFECT_JOBS_{name.upper()}" for name in Settings.model_fields}
+    assert set(rows) == {f"PREFECT_JOBS_{name.upper()}" for name in Settings.model_fields} | {ADAPTER_URL, ADAPTER_KEY}
     for name, field in Settings.model_fields.items():
         if field.default and field.default_factory is None:
             assert f"`{field.default}`" in rows[f"PREFECT_JOBS_{name.upper()}"]
