@@ -31,7 +31,7 @@ from prefect.client.orchestration import PrefectClient
 from prefect.states import Running
 
 from benchmarks.log_tail import ended_run, write_lines
-from benchmarks.prefect_server import prefect_server
+from benchmarks.prefect_server import create_database, prefect_server
 from tests.stack import clean_environment, free_port
 
 OPEN_GOAL_MS = 1000
@@ -281,6 +281,7 @@ async def measure(folder: Path, lines: int) -> str:
     if executable is None:
         raise SystemExit("Chromium is missing. On Debian: apt-get install chromium")
     database = folder / "prefect.db"
+    create_database(database)
     with prefect_server(database) as prefect_api_url:
         run_id, other_id = await ended_run(prefect_api_url), await ended_run(prefect_api_url)
         write_lines(database, run_id, lines)

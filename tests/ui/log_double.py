@@ -16,7 +16,7 @@ def _place(line: Line) -> tuple[str, int]:
 
 def matches(line: Line, level: str, contains: str) -> bool:
     """Whether a line is of at least this level and holds this text."""
-    severe = level not in LEVELS or LEVELS.index(line["level"]) >= LEVELS.index(level)
+    severe = level not in LEVELS or line["level"] in LEVELS[LEVELS.index(level) :]
     return severe and contains.casefold() in line["message"].casefold()
 
 
