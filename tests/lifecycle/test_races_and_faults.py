@@ -146,6 +146,7 @@ def freeze_server(jobs: Jobs) -> None:
 
 def restart_server(jobs: Jobs) -> None:
     jobs.stack.kill("prefect")
+    eventually(lambda: jobs.prefect.http.get("/health").is_success, within=120)
     jobs.stack.wait_ready(90.0)
 
 

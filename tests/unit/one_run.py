@@ -25,6 +25,8 @@ class OneRun(HttpApi):
         """So many further questions get no clear answer."""
         self.done: list[str] = []
         """What was asked to be written, in order; a test may let others write into it."""
+        self.away_after = 0
+        """The same, from the next write on."""
         self.before_write: Callable[[], object] | None = None
         """Happens once, between a look and the write that follows from it."""
         self.lost_answers = 0
@@ -93,6 +95,7 @@ class OneRun(HttpApi):
         if again or (refused and not force):
             return {"status": "REJECT", "state": now}
         self.put(wanted["type"], wanted["name"], wanted["message"], wanted["state_details"])
+        self.away, self.away_after = self.away_after, 0
         if self.lost_answers:
             self.lost_answers -= 1
             raise Unclear("the answer was lost")

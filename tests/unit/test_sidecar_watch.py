@@ -141,6 +141,26 @@ def test_nothing_is_killed_while_the_server_gives_no_clear_answer(stage_of: Call
     assert stage.run.done == ["freeze", "thaw", "freeze", "write Aborted", "kill", "write Aborted"]
 
 
+@pytest.mark.parametrize("deadline", [None, 0.0])
+def test_a_job_whose_end_was_written_as_the_server_went_is_killed_when_it_is_back(
+    stage_of: Callable[..., Stage], deadline: float | None
+) -> None:
+    """The state was written, and the server gone before it was clear that no other end had come in between."""
+    stage = stage_of(OneRun(), deadline=deadline)
+    if deadline is None:
+        stage.run.put("CANCELLING", "Aborting", "by bob")
+
+    def lose_the_server() -> None:
+        stage.run.before_write = lambda: setattr(stage.run, "lost_answers", 1) or setattr(stage.run, "away_after", 3)
+
+    stage.tree.on_freeze = lambda: lose_the_server() if stage.run.done.count("freeze") == 1 else None
+    assert stage.watch.run()
+    end = "Aborted" if deadline is None else "TimedOut"
+    assert stage.run.done == ["freeze", f"write {end}", "thaw", "freeze", "kill", f"write {end}"]
+    assert stage.run.ended_as[1] == end
+    assert stage.receipt == ("asked" if deadline is None else "due", "killed")
+
+
 def test_a_cancellation_raises_the_flag_and_leaves_the_rest_to_the_job(stage_of: Callable[..., Stage]) -> None:
     stage = stage_of(OneRun())
     stage.run.put("CANCELLING", "Stopping", "Cancelled through the jobs API by alice")

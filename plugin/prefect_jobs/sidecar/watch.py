@@ -14,7 +14,7 @@ from prefect_jobs.sidecar.adapter_line import AdapterLine
 from prefect_jobs.sidecar.http_call import HttpApi, Refused, Unclear
 from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, RUNNING, STOPPED, Orders, read_phase
 from prefect_jobs.sidecar.page import NOT_OURS, STOP, Page, StopRequest
-from prefect_jobs.sidecar.receipt import Receipt, epoch, with_receipt, without_receipt
+from prefect_jobs.sidecar.receipt import Receipt, epoch, find_receipt, with_receipt, without_receipt
 from prefect_jobs.sidecar.run_api import TERMINAL, Overtaken, RunApi, State
 
 TYPE_CHECKING = False
@@ -47,6 +47,8 @@ REPORT_WITHIN = 120.0
 LINGER = 10.0
 """Seconds after the end of a stopped job in which its process is expected to end too."""
 
+_OURS = ("Aborted", "TimedOut")
+"""Names of ends that, of a body at work, nobody but a sidecar writes."""
 _OF_THE_ENGINE = (STOPPED, INTERRUPTED)
 """Phases after which Prefect's engine, or whoever sent the signal, writes the end of a run that was to stop."""
 AT_WORK = ("running", "retrying", "paused")
@@ -86,6 +88,7 @@ class Watch:
         self._awaits_retry = False
         self._introduced = False
         self._asked: dict[str, float] = {}
+        self._unsure = False
         self._over = False
         self._hurry = False
 
@@ -238,7 +241,9 @@ class Watch:
         self._over = True
 
     def _saw_an_end(self, state: State) -> None:
-        if self._phase == RUNNING and state.type == "CANCELLED" and state.message.startswith(LOST_PATIENCE):
+        if self._phase == RUNNING and self._tree is not None and self._is_unfinished(state):
+            self._finish_kill(state)
+        elif self._phase == RUNNING and state.type == "CANCELLED" and state.message.startswith(LOST_PATIENCE):
             self._insist(state)
         elif self._phase == RUNNING:
             # Somebody ended the run although its body goes on. It stops, and only a cancellation gets its receipt.
@@ -249,6 +254,10 @@ class Watch:
         else:
             self._page.settle()
             self._over = True
+
+    def _is_unfinished(self, state: State) -> bool:
+        """Whether the run's end is ours, and the server went before it was clear that we may kill."""
+        return (self._unsure or state.name in _OURS) and find_receipt(state.message) is None
 
     def _insist(self, ended: State) -> None:
         """Say again what was wished: the server could not be told in time, and says Cancelled of a job at work."""
@@ -318,13 +327,41 @@ class Watch:
         message = self._message(request.message, how)
         try:
             written = self._run.write(state, type, name, message, force=True)
-        except (Overtaken, Unclear, Refused):
+        except (Overtaken, Unclear, Refused) as error:
+            self._unsure = isinstance(error, Unclear)
             self._tree.thaw()
             raise
+        self._kill_and_prove(written, request, how, cause)
+
+    def _finish_kill(self, written: State) -> None:
+        """Kill what was to be killed when the server went: the end is written, and must be no other one's."""
+        assert self._tree is not None, "expected a job in a process of its own"
+        cause = "due" if written.name == "TimedOut" else "asked"
+        request = self._wish(written)
+        if "Aborting" in self._asked:
+            request.asked = self._asked["Aborting"]
+        ends = [past for past in self._of_this_attempt() if past.terminal and past.name != written.name]
+        if ends:
+            self._run.write(written, ends[-1].type, ends[-1].name, ends[-1].message, force=True)
+            raise Overtaken
+        self._tree.freeze()
+        self._listen()
+        try:
+            now = self._run.read()
+        except (Unclear, Refused):
+            self._tree.thaw()
+            raise
+        if self._phase != RUNNING or now is None or now.id != written.id:
+            self._tree.thaw()
+            raise Overtaken
+        self._kill_and_prove(written, request, "killed", cause)
+
+    def _kill_and_prove(self, written: State, request: StopRequest, how: str, cause: str) -> None:
+        assert self._tree is not None, "expected a job in a process of its own"
         killed = self._tree.kill()
         left = self._tree.unkillable
         receipt = Receipt(request.asked, request.delivered, time.time(), how, killed, left=left, cause=cause)
-        self._write_receipt(written, with_receipt(message, receipt))
+        self._write_receipt(written, with_receipt(written.message, receipt))
         self._over = True
 
     def _ending(self, state: State, *, timed_out: bool = False) -> tuple[str, str, str]:
