@@ -14,7 +14,6 @@ from typing import Any
 import httpx
 import pytest
 
-from prefect_jobs.exports import UnsupportedFormat
 from tests.stack import clean_environment, eventually, free_port, processes_of
 
 CHECKOUT = Path(__file__).parents[2]
@@ -73,7 +72,7 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_pa
         )
     try:
         eventually(lambda: "demo jobs" in log.read_text() or up.poll() is not None, within=120)
-        assert "Started 4 demo jobs" in log.read_text()
+        assert "Started 8 demo jobs" in log.read_text()
 
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as api:
 
@@ -81,12 +80,15 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_folder(installed: Path, tmp_pa
                 jobs = api.get("/api/jobs").json()["items"]
                 return jobs if all(job["status"] in ("completed", "failed") for job in jobs) else []
 
-            jobs = eventually(ended, within=120)
-            files = [job["result"]["file_path"] for job in jobs if job["result"]]
-            assert [api.get(file).status_code for file in files] == [200] * 3
+            jobs = eventually(ended, within=170)
+            types = {item["name"] for item in api.get("/api/jobs/types").json()["job_types"]} - {"restore"}
+            assert {job["job_type"] for job in jobs} == types
+            results = [job["result"] for job in jobs if job["result"]]
+            files = [result[name] for result in results for name in ("file_path", "report_path") if result.get(name)]
+            assert [api.get(file).status_code for file in files] == [200] * 5  # exports, a backup, reports
         failed = [job["error"] for job in jobs if job["status"] == "failed"]
         assert len(failed) == 1
-        assert str(UnsupportedFormat("excel")) in failed[0]
+        assert "There is no file 'last-week.csv'" in failed[0]
     except BaseException:
         print(log.read_text())
         raise

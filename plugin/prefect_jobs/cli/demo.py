@@ -1,5 +1,5 @@
-"""What `prefect-jobs up --demo` adds: something to look at. Sample events, a few exports of them, and one that fails
-for real, because a page that has only seen success has not been seen."""
+"""What `prefect-jobs up --demo` adds: something to look at. Sample events, a job or two of every type, and one that
+fails for real, because a page that has only seen success has not been seen."""
 
 import asyncio
 from contextlib import suppress
@@ -13,10 +13,22 @@ if TYPE_CHECKING:
 EVENTS = 5_000
 SEED = 7
 EXPORTS: tuple[dict[str, Any], ...] = (
-    {"format": "csv"},
-    {"format": "json", "risk_level": "high"},
-    {"format": "zip", "reviewed": False},
+    {"export_format": "csv"},
+    {"export_format": "excel", "risk_level": "high", "columns": ["started_at", "camera_name", "risk_score", "summary"]},
 )
+JOBS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("batch_audit", {"limit": 300}),
+    ("backup", {}),
+    ("re_evaluation", {"limit": 200, "risk_level": "high"}),
+    ("cleanup", {"dry_run": True}),
+    ("import", {"path": "last-week.csv"}),  # which is not there
+)
+SENT = b"""camera_name,started_at,risk_score,summary
+Demo Camera,2026-03-04T08:15:00Z,12,A cat crosses the yard
+Demo Camera,2026-03-04T08:16:00Z,120,This row says more than a hundred
+Demo Camera,2026-03-04T08:17:00Z,35,A dog follows
+"""
+"""A file of events, one of which is no good."""
 
 
 def write_demo_events(settings: "Settings") -> None:
@@ -27,21 +39,16 @@ def write_demo_events(settings: "Settings") -> None:
         write_sample(settings.events_database, EVENTS, SEED, now=datetime.now(UTC))
 
 
-async def start_demo_jobs(address: str, prefect_api: str, console: "Console") -> None:
-    """Start the exports through the jobs API, and a doomed one where the API cannot refuse it: at Prefect itself."""
+async def start_demo_jobs(address: str, console: "Console") -> None:
+    """Start them through the jobs API, as any application would."""
     import httpx
 
-    async with httpx.AsyncClient(timeout=30, trust_env=False) as http:
+    async with httpx.AsyncClient(base_url=address, timeout=30, trust_env=False) as http:
         try:
             answers = await asyncio.gather(
-                *(http.post(f"{address}/api/events/export", json=export) for export in EXPORTS)
-            )
-            deployment = (await http.get(f"{prefect_api}/deployments/name/export/api")).raise_for_status().json()
-            answers.append(
-                await http.post(
-                    f"{prefect_api}/deployments/{deployment['id']}/create_flow_run",
-                    json={"parameters": {"format": "excel"}},
-                )
+                *(http.post("/api/exports", json=export) for export in EXPORTS),
+                http.post("/api/events/import", content=SENT),
+                *(http.post("/api/jobs", json={"job_type": name, "parameters": given}) for name, given in JOBS),
             )
             for answer in answers:
                 answer.raise_for_status()

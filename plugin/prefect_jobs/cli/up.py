@@ -74,7 +74,7 @@ def up(
                 if demo:
                     from prefect_jobs.cli.demo import start_demo_jobs
 
-                    await start_demo_jobs(settings.address, f"{prefect_url}/api", console)
+                    await start_demo_jobs(settings.address, console)
 
             await supervisor.run(announce)
 
