@@ -185,7 +185,7 @@ async def take(site: Site, folder: Path) -> None:
             await page.goto(f"{site.url}/jobs?{picture.query}")
             await expect(page.locator("html[data-live]")).to_be_attached()
             if "job=" in picture.query:
-                await expect(page.get_by_test_id("job-history-section")).to_contain_text("transitions")
+                await expect(page.get_by_test_id("job-history-section")).to_contain_text("transition")
             await picture.act(page)
             await page.wait_for_load_state("networkidle")
             await page.screenshot(path=folder / f"{picture.name}.png", animations="disabled")

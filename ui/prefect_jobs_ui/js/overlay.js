@@ -39,8 +39,8 @@ function Word({word}) {
     const timer = setTimeout(() => overlay.set({word: null}), WORD_MS)
     return () => clearTimeout(timer)
   }, [word])
-  return html`<div class="words" role="status" aria-live="polite">
-    ${word && html`<p class="word ${word.tone}" data-testid="word"><${Icon} name=${word.tone === "good" ? "check" : "alert"} />${word.text}</p>`}
+  return html`<div class="toasts" role="status" aria-live="polite">
+    ${word && html`<p class="toast ${word.tone}" data-testid="word"><${Icon} name=${word.tone === "good" ? "check" : "alert"} />${word.text}</p>`}
   </div>`
 }
 

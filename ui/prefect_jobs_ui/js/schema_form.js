@@ -84,7 +84,7 @@ export function fromText(field, text) {
   const empty = kind === "text" || kind === "secret" ? text === "" : text.trim() === ""
   if (empty) {
     if (!required) return "default" in schema && schema.default !== null && schema.nullable ? {value: null} : {unset: true}
-    return (kind === "text" && !schema.minLength) ? {value: ""} : {error: t("invalid.required")}
+    return {error: t("invalid.required")}
   }
   if (kind === "boolean") return {value: text === "true"}
   if (kind === "choice") {
