@@ -6,7 +6,7 @@ job is in another state than when its history was read last, once for everybody 
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -57,7 +57,7 @@ class Histories:
         self._gateway = gateway
         self._store = store
         self._clock = clock
-        self._readings: dict[str, asyncio.Task[StoredHistory]] = {}
+        self._looks: dict[tuple[str, str | None], asyncio.Task[tuple[StoredHistory, bool]]] = {}
 
     async def of(self, job: Job) -> History:
         """The past of this job.
@@ -79,11 +79,24 @@ class Histories:
         )
 
     async def _current(self, job: Job) -> tuple[StoredHistory, bool]:
+        """What is stored, read from Prefect first where the job has gone on; and whether that could be done.
+
+        One look for everybody who asks meanwhile: who looked into the store before the past of the job was written
+        there, and came to Prefect's turn after, would read it again. One who leaves does not take it from the others.
+        """
+        key = job.job_id, job.state_id
+        task = self._looks.get(key)
+        if task is None:
+            task = self._looks[key] = asyncio.create_task(self._look(job), name=f"the past of {job.job_id}")
+            task.add_done_callback(lambda _done: self._looks.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _look(self, job: Job) -> tuple[StoredHistory, bool]:
         stored = await self._store.read(job.job_id)
         if stored is not None and stored.state_id == job.state_id and not self._goes_on(job, stored):
             return stored, True
         try:
-            return await self._once(job.job_id, self._read), True
+            return await self._read(job.job_id), True
         except PrefectUnavailable:
             if stored is None:
                 raise
@@ -93,15 +106,6 @@ class Histories:
         """Whether a job may have gone on to another step since its past was read."""
         read_at = stored.read_at
         return job.uses_kit and job.status == "running" and (not read_at or self._clock() - read_at > STEPS_GO_ON_AFTER)
-
-    async def _once(self, job_id: str, read: Callable[[str], Awaitable[StoredHistory]]) -> StoredHistory:
-        """Read for everybody who asks meanwhile. One who leaves does not take the answer from the others."""
-        task = self._readings.get(job_id)
-        if task is None:
-            task = asyncio.ensure_future(read(job_id))
-            self._readings[job_id] = task  # pyright: ignore[reportArgumentType]  # a Task: `read` is a coroutine
-            task.add_done_callback(lambda _done: self._readings.pop(job_id, None))
-        return await asyncio.shield(task)
 
     async def _read(self, job_id: str) -> StoredHistory:
         states, runs = await asyncio.gather(self._gateway.states(job_id), self._gateway.read_runs([job_id]))
