@@ -24,6 +24,7 @@ Written by `make bench`. Ratios are what to trust: both sides of each were measu
 
 SECTIONS = {
     "export_csv": "Export of a million events, beside the sqlite3 command line",
+    "import_csv": "Import of a million events, beside the sqlite3 command line",
     "job_start": "From the request to the running job, beside plain Prefect",
     "page_latency": "From a change in Prefect to the page",
     "stopping": "Stopping jobs, beside Prefect's own cancel",
