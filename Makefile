@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .demo
-TIERS := unit repo fuzz contract postgres flows integration lifecycle ui ui-actions ui-logs
+TIERS := unit repo fuzz contract postgres flows integration worker lifecycle ui ui-actions ui-logs
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
