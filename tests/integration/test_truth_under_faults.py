@@ -180,6 +180,7 @@ def command(stack: Stack, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(line, env=stack.environment, capture_output=True, text=True, timeout=120, check=False)
 
 
+@pytest.mark.timeout(420)  # two hundred lives, four faults, and the start of a stack of its own
 def test_after_every_fault_the_index_is_right_and_no_transition_is_lost_or_told_twice(own_stack: Stack) -> None:
     stack, pick = own_stack, random.Random(SEED)
     lives = [Life(list(pick.choice(LIVES))) for _ in range(RUNS)]

@@ -126,7 +126,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         up.wait()
 
     try:
-        eventually(lambda: not processes_of(tmp_path), within=15)
+        eventually(lambda: not processes_of(tmp_path), within=30, what=f"their end, of {processes_of(tmp_path)}")
     finally:
         for process in processes_of(tmp_path):
             process.kill()
