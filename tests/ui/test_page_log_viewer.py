@@ -132,7 +132,7 @@ async def test_a_level_is_asked_of_the_whole_log_and_each_level_says_how_many_it
     await expect(page.get_by_test_id("logs-count")).to_have_text("5,002 logs")
 
     await page.get_by_role("button", name="Filter by log level").click()
-    options = page.get_by_role("option")
+    options = page.get_by_role("listbox").get_by_role("option")
     assert [await option.get_attribute("data-count") for option in await options.all()] == [
         None, "0", "5,000", "1", "1",
     ]  # fmt: skip
