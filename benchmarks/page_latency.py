@@ -137,7 +137,7 @@ async def measure(api_url: str, prefect_api_url: str, count: int) -> str:
         run = await client.create_flow_run(page_latency, state=Pending())
         browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         try:
-            page = await browser.new_page(viewport={"width": 1440, "height": 900})
+            page = await browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
             await page.goto(f"{api_url}/jobs?job={run.id}")
             await page.evaluate(WATCH)
             cards = await _cards(page, client, run.id, count + WARM_UP)

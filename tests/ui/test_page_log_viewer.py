@@ -72,7 +72,7 @@ async def test_of_100_000_lines_only_the_end_is_asked_for_and_older_ones_as_they
     await page.get_by_role("log").hover()
     for _ in range(20):
         await page.mouse.wheel(0, -1500)
-        await page.wait_for_function("!document.querySelector('.line-gap.loading')")
+        await expect(page.locator(".line-gap.loading")).to_have_count(0)
     seen = await _in_sight(page)
     assert seen[0] < 99_600
     assert seen == list(range(seen[0], seen[-1] + 1)), "no hole where pages meet"
@@ -108,7 +108,7 @@ async def test_lines_that_come_while_older_ones_are_read_do_not_move_them_and_ar
     await page.get_by_role("log").hover()
     await page.mouse.wheel(0, -2000)
     await expect(page.get_by_role("button", name="Toggle auto-scroll")).to_have_attribute("aria-pressed", "false")
-    await page.wait_for_function("!document.querySelector('.line-gap.loading')")
+    await expect(page.locator(".line-gap.loading")).to_have_count(0)
     before = await _in_sight(page)
 
     await site.double.log("one", *(f"new {number}" for number in range(40)))
