@@ -103,7 +103,7 @@ async def _plain_prefect(client: PrefectClient, api_url: str) -> AsyncGenerator[
                 await asyncio.sleep(0.2)
         yield deployment
     finally:
-        os.killpg(worker.pid, signal.SIGTERM)
+        os.killpg(worker.pid, signal.SIGKILL)  # it has no jobs left, and does not always heed a gentler word
         worker.wait(30)
         await client.delete_deployment(deployment)
         await client.delete_work_pool(PLAIN_POOL)

@@ -176,6 +176,17 @@ def heedless(folder: str, seconds: float = 4.0, error: str | None = None) -> str
     return "all done"
 
 
+@job("patient", retries=1, retry_delay_seconds=60)
+def patient(folder: str) -> str:
+    """Fails at first, and waits for its next attempt in its process."""
+    ready(folder)
+    if os.environ.get("PREFECT__FLOW_RUN_ID") and not (Path(folder) / "failed").exists():
+        time.sleep(1.0)  # as long as the test needs to see its processes
+        (Path(folder) / "failed").touch()
+        raise ValueError("disk full")
+    return "all done"
+
+
 @job("leaving")
 def leaving(folder: str) -> None:
     """Stops, and leaves a child behind."""

@@ -132,13 +132,22 @@ def test_the_record_of_a_restore_tells_what_came_back(client: Client) -> None:
 
 
 def test_replacing_everything_takes_an_admin(tmp_path: Path) -> None:
-    with served(tmp_path, RUNS[:1], deployed=("backup", "restore"), api_keys=KEYS) as client:
+    ended = [
+        RUNS[0],
+        failed("disk full", id="broken", flow="backup", deployment_id="d"),
+        failed("killed", id="torn", flow="restore", deployment_id="d"),
+    ]
+    with served(tmp_path, ended, deployed=("backup", "restore"), api_keys=KEYS) as client:
+        eventually(lambda: client.get("/api/jobs", headers={"X-API-Key": ADMIN}).json()["pagination"]["total"] == 3)
         operator, admin = {"X-API-Key": OPERATOR}, {"X-API-Key": ADMIN}
         restoring = {"job_type": "restore", "parameters": {"backup": NAME}}
         assert client.post("/api/backup", headers=operator).status_code == 202
         assert client.post("/api/backup/restore", content=b"PK..", headers=operator).status_code == 403
         assert client.post("/api/jobs", json=restoring, headers=operator).status_code == 403
         assert client.delete("/api/backup/done", headers=operator).status_code == 403
+        assert client.post("/api/jobs/torn/retry", headers=operator).status_code == 403
+        assert client.post("/api/jobs/broken/retry", headers=operator).status_code == 200
+        assert client.post("/api/jobs/torn/retry", headers=admin).status_code == 200
         assert client.post("/api/jobs", json=restoring, headers=admin).status_code == 202
         assert client.delete("/api/backup/done", headers=admin).status_code == 200
     assert not (tmp_path / "uploads").exists()

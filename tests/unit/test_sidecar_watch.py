@@ -262,6 +262,32 @@ def test_a_death_is_told_as_what_the_body_had_come_to(
     assert stage.run.ended_as == end
 
 
+def test_a_job_that_dies_while_it_waits_for_its_next_attempt_has_crashed(stage_of: Callable[..., Stage]) -> None:
+    """It waits in its own process, and no worker takes a run that waits so: it would wait for ever."""
+    stage = stage_of(OneRun())
+    stage.watch.hear(phase_line(RAISED, "ValueError: disk full"))
+    stage.run.put("SCHEDULED", "AwaitingRetry")
+    stage.watch.look()
+    stage.die()
+    assert stage.watch.run()
+    assert stage.run.ended_as == ("CRASHED", "Crashed")
+    assert stage.receipt == ("died", "ended")
+
+
+def test_a_failed_job_that_was_queued_again_does_not_crash_by_the_end_of_its_old_process(
+    stage_of: Callable[..., Stage],
+) -> None:
+    stage = stage_of(OneRun())
+    stage.watch.hear(phase_line(RAISED, "ValueError: disk full"))
+    stage.run.put("SCHEDULED", "AwaitingRetry")
+    stage.watch.look()
+    stage.run.put("FAILED")
+    stage.run.put("SCHEDULED", "AwaitingRetry")
+    stage.die()
+    assert stage.watch.run()
+    assert stage.run.ended_as == ("SCHEDULED", "AwaitingRetry")
+
+
 def test_a_death_that_its_worker_reports_is_not_reported_twice(stage_of: Callable[..., Stage]) -> None:
     stage = stage_of(OneRun())
     stage.tree.on_freeze = lambda: stage.run.put("CRASHED", message="the worker's words")

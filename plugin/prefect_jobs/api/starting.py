@@ -27,7 +27,7 @@ KEY_LENGTH = 200
 PARAMETERS_SIZE = 256 * 1024
 """Bytes of JSON of all parameters together; Prefect's own limit is 512 KiB."""
 ROLES: Mapping[str, Role] = {"restore": "admin"}
-"""Job types that take more than `operator` to start: this one replaces everything."""
+"""Job types that take more than `operator` to start, or to start again: this one replaces everything."""
 AHEAD = timedelta(days=3650)
 """How far ahead a job may be scheduled."""
 
@@ -149,6 +149,11 @@ async def start_job(
     )
 
 
+def role_to_start(job_type: str) -> Role:
+    """The least role that may start a job of this type, or queue one again."""
+    return ROLES.get(job_type, "operator")
+
+
 async def start(
     adapter: Adapter,
     caller: Caller,
@@ -167,7 +172,7 @@ async def start(
         NoDeployment: 409.
         PrefectUnavailable: 503.
     """
-    caller.require(ROLES.get(job_type, "operator"))
+    caller.require(role_to_start(job_type))
     found = await adapter.types.find(job_type, deployment)
     if found is None:
         raise _invalid(("job_type",), f"There is no job type {job_type}", job_type)

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from prefect_jobs.api.adapter import Adapter, TheAdapter
 from prefect_jobs.api.caller import TheCaller
 from prefect_jobs.api.problems import ErrorAnswer, Problem, job_not_found
+from prefect_jobs.api.starting import role_to_start
 from prefect_jobs.api.wire import EXAMPLE_ID, JobResponse
 from prefect_jobs.gateway import GatewayError, PrefectUnavailable
 from prefect_jobs.job_actions import ActionRefused, JobUnknown, Reason
@@ -149,6 +150,7 @@ async def retry(adapter: TheAdapter, caller: TheCaller, job_id: str) -> JobRespo
     """Queue a failed job again: the same job, for its next attempt."""
     caller.require("operator")
     try:
+        caller.require(role_to_start((await adapter.actions.current(job_id)).job_type))
         job = await adapter.actions.retry(job_id, by=caller.name)
     except JobUnknown as error:
         raise job_not_found(job_id) from error

@@ -85,7 +85,7 @@ class Watch:
         self._failures = 0
         self._renew_at: float | None = None
         self._remember_at = 0.0
-        self._awaits_retry = False
+        self._waits_in = ""
         self._introduced = False
         self._asked: dict[str, float] = {}
         self._unsure = False
@@ -205,14 +205,14 @@ class Watch:
         elif state.type == "CANCELLING":
             self._saw_a_wish(state)
         elif state.type == "SCHEDULED" and self._phase == RAISED:
-            self._awaits_retry = True
+            self._waits_in = state.id
         elif state.type in ("SCHEDULED", "PENDING") and self._phase == RUNNING:
             self._let_go()
 
     def _schedule_next_look(self) -> None:
         if self._phase == RUNNING:
             pause = LOOK_ANYWAY if self._line.open else LOOK_EVERY
-        elif self._awaits_retry:
+        elif self._waits_in:
             pause = LOOK_WHILE_WAITING
         else:
             pause = LOOK_AFTER_END[min(self._looks_after_end, len(LOOK_AFTER_END) - 1)]
@@ -368,7 +368,7 @@ class Watch:
         """What the run becomes, and the receipt's word for it: what its body did counts, not what was wished."""
         if self._phase == RETURNED:
             return "COMPLETED", "Completed", "finished"
-        if self._phase == RAISED and not self._awaits_retry:
+        if self._phase == RAISED and not self._waits_in:
             return "FAILED", "Failed", "failed"
         how = "stopped" if self._phase == STOPPED else "killed"
         if state.type != "CANCELLING" and timed_out:
@@ -435,7 +435,11 @@ class Watch:
 
     def _report_death(self, died: float, killed: "Sequence[Process]", *, patience: float) -> None:
         state = self._run.read()
-        if state is None or state.run_count != self._run.attempt or state.type in ("SCHEDULED", "PENDING"):
+        if state is None or state.run_count != self._run.attempt:
+            self._over = True
+            return
+        waited = state.id == self._waits_in  # for its next attempt, in the process that is dead
+        if state.type in ("SCHEDULED", "PENDING") and not waited:
             self._over = True
             return
         if state.terminal:
@@ -444,7 +448,7 @@ class Watch:
         wished = state.type == "CANCELLING"
         if patience > 0 and not self._hurry and not (wished and state.name in ("Stopping", "Aborting")):
             return
-        if self._phase in (RUNNING, INTERRUPTED) and not wished:
+        if waited or (self._phase in (RUNNING, INTERRUPTED) and not wished):
             receipt = Receipt(died, died, time.time(), "ended", killed, cause="died")
             self._run.write(state, "CRASHED", "Crashed", with_receipt(CRASHED, receipt), force=False)
         else:
