@@ -26,10 +26,11 @@ SECTIONS = {
     "export_csv": "Export of a million events, beside the sqlite3 command line",
     "import_csv": "Import of a million events, beside the sqlite3 command line",
     "job_start": "From the request to the running job, beside plain Prefect",
-    "page_latency": "From a change in Prefect to the page",
+    "page_latency": "From a change in Prefect to the page, beside Prefect's page",
     "stopping": "Stopping jobs, beside Prefect's own cancel",
     "million": "A million jobs, beside Prefect's own answers",
     "log_tail": "A log of a million lines",
+    "page_open": "Opening the page, beside Prefect's page",
     "log_viewer": "The log viewer, beside Prefect's page",
 }
 """What is measured, by module, in the order of the page."""

@@ -85,6 +85,7 @@ class Client:
     """One connection that stays open: the standard library's, as it adds least of its own."""
 
     def __init__(self, url: str) -> None:
+        self.url = url
         address = urlsplit(url)
         self._base = address.path.rstrip("/")
         self._connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=120)
@@ -371,8 +372,8 @@ def main() -> None:
         prefect: dict[str, Times] = {}
         for size in (SMALL, jobs):
             place = folder / str(size)
-            urls = {name: _index_url(name, place, server) for name in databases}
-            past, took = _seeded(place, size, urls, server)
+            urls = {name: url_of_index(name, place, server) for name in databases}
+            past, took = seeded(place, size, urls, server)
             with prefect_server(place / "prefect.db") as api_url:
                 if took:
                     for url in urls.values():
@@ -386,11 +387,12 @@ def main() -> None:
         print(report(every, past, found[SMALL], found[jobs], prefect, took, count, load))
 
 
-def _index_url(name: str, place: Path, server: str) -> str:
+def url_of_index(name: str, place: Path, server: str) -> str:
+    """The URL of the index in this folder, or on this PostgreSQL server."""
     return f"sqlite+aiosqlite:///{place / 'index.db'}" if name == "sqlite" else f"{server}jobs_{place.name}"
 
 
-def _seeded(place: Path, size: int, urls: dict[str, str], server: str) -> tuple[Past, dict[str, float]]:
+def seeded(place: Path, size: int, urls: dict[str, str], server: str) -> tuple[Past, dict[str, float]]:
     """The past in this folder, made when it is not there, and the seconds that this took."""
     noted = place / "past.json"
     if noted.exists():

@@ -1,12 +1,14 @@
 """How long the page takes to show what happened: a state set in Prefect until its card has changed, and a line logged
-in a flow's process until it stands in the open viewer.
+in a flow's process until it stands in the open viewer; with up to a hundred tabs open, and beside Prefect's own page.
 
     python -m benchmarks.page_latency --api-url http://127.0.0.1:8000 --prefect-api-url http://127.0.0.1:4200/api
 
 Everything runs on one machine, so both ends read one clock. The state is set through Prefect's client and timed from
 before that call, so Prefect's answer time is part of the figure. The line is logged by a process of its own with
 Prefect's `APILogHandler` under the worker's settings, as in a flow, and timed from before `logger.info`. In the browser
-a MutationObserver notes the moment when the change is in the document.
+a MutationObserver notes the moment when the change is in the document. The tabs are real ones of one Chromium, each
+with the same job and its log open; the one in front is measured. Prefect's page is looked at with one tab, a few times
+only, as it asks its server every few seconds.
 """
 
 from __future__ import annotations
@@ -21,9 +23,11 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 from uuid import UUID
 
-from playwright.async_api import Page, async_playwright
+import psutil
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from prefect import flow
 from prefect.client.orchestration import PrefectClient
 from prefect.states import Pending, Running
@@ -32,6 +36,10 @@ from prefect_jobs import prefect_environment
 
 GOAL_MS = 300
 WARM_UP = 5
+TABS = (1, 10, 50, 100)
+TAB_GOAL_MB = 1.0
+PREFECT_LOOKS = 6
+PREFECT_PATIENCE = 90.0
 
 # Notes when the awaited text is first in its place: in milliseconds since 1970, like `time.time() * 1000`.
 WATCH = """() => {
@@ -68,8 +76,8 @@ async def _await(page: Page, place: str, text: str) -> None:
     await page.evaluate("([place, text]) => { window.awaited = {place, text} }", [place, text])
 
 
-async def _seen(page: Page) -> float:
-    await page.wait_for_function("() => window.awaited.at", timeout=30_000)
+async def _seen(page: Page, within: float = 30.0) -> float:
+    await page.wait_for_function("() => window.awaited.at", timeout=within * 1000)
     return float(await page.evaluate("() => window.awaited.at"))
 
 
@@ -120,12 +128,100 @@ async def _lines(page: Page, prefect_api_url: str, run_id: UUID, count: int) -> 
     return taken
 
 
-def row(name: str, taken: Sequence[float]) -> str:
+async def _prefects_list(page: Page, client: PrefectClient, prefect_url: str, run_id: UUID) -> list[float]:
+    """Milliseconds from a state set in Prefect to Prefect's own list of runs; each state has a name of its own."""
+    await page.goto(f"{prefect_url}/runs")
+    await page.locator(f'a[href*="{run_id}"]').first.wait_for()
+    await page.evaluate(WATCH)
+    taken: list[float] = []
+    for number in range(PREFECT_LOOKS):
+        await _await(page, "body", f"Step {number}")
+        began = time.time() * 1000
+        await client.set_flow_run_state(run_id, Running(name=f"Step {number}"), force=True)
+        taken.append(await _seen(page, PREFECT_PATIENCE) - began)
+    return taken
+
+
+async def _prefects_log(page: Page, prefect_url: str, prefect_api_url: str, run_id: UUID) -> list[float]:
+    """Milliseconds from `logger.info` to the line on Prefect's own page of the run."""
+    await page.goto(f"{prefect_url}/runs/flow-run/{run_id}")
+    taken: list[float] = []
+    async with _logging_process(prefect_api_url, run_id) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        await process.stdout.readline()
+        process.stdin.write(b"the first line\n")
+        await process.stdout.readline()
+        await page.get_by_text("the first line").first.wait_for(timeout=PREFECT_PATIENCE * 1000)
+        await page.evaluate(WATCH)
+        for number in range(PREFECT_LOOKS):
+            text = f"looked for {number}"
+            await _await(page, "body", text)
+            process.stdin.write(f"{text}\n".encode())
+            began = float(await process.stdout.readline())
+            taken.append(await _seen(page, PREFECT_PATIENCE) - began)
+    return taken
+
+
+def row(name: str, taken: Sequence[float], tabs: int) -> str:
     """One line of the table; the first measurements, which fill caches, are left out."""
     steady = sorted(taken[WARM_UP:])
     p95 = statistics.quantiles(steady, n=20)[18]
     verdict = "yes" if p95 <= GOAL_MS else f"no, {p95 - GOAL_MS:.0f} ms over"
-    return f"| {name} | {len(steady)} | {statistics.median(steady):.0f} | {p95:.0f} | <= {GOAL_MS} | {verdict} |"
+    return (
+        f"| {name} | {tabs} | {len(steady)} | {statistics.median(steady):.0f} | {p95:.0f} | <= {GOAL_MS} | {verdict} |"
+    )
+
+
+def _prefects_row(name: str, taken: Sequence[float]) -> str:
+    return f"| {name} | 1 | {len(taken)} | {statistics.median(taken):.0f} | {max(taken):.0f} (longest) | | |"
+
+
+async def _open_tabs(context: BrowserContext, address: str, count: int) -> None:
+    """Open so many tabs, some at a time, each until its log is live."""
+    some = asyncio.Semaphore(4)
+
+    async def one() -> None:
+        async with some:
+            page = await context.new_page()
+            await page.goto(address)
+            await page.locator(".indicator.connected").wait_for(timeout=120_000)
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+def _server_of(url: str) -> psutil.Process:
+    """The process that listens at this address."""
+    port = urlsplit(url).port
+    listening = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
+    [found] = {one.pid for one in listening if getattr(one.laddr, "port", None) == port}
+    return psutil.Process(found)
+
+
+async def measure_ours(
+    browser: Browser, client: PrefectClient, api_url: str, prefect_api_url: str, run_id: UUID, count: int
+) -> tuple[list[str], float]:
+    """The rows of our page, and the megabytes that the server takes for each tab."""
+    context = await browser.new_context(viewport={"width": 1440, "height": 900}, bypass_csp=True)
+    address = f"{api_url}/jobs?job={run_id}"
+    server = _server_of(api_url)
+    cards: list[str] = []
+    lines: list[str] = []
+    opened, before, used = 1, 0.0, 0.0
+    page = await context.new_page()
+    await page.goto(address)
+    await page.evaluate(WATCH)
+    for tabs in TABS:
+        await _open_tabs(context, address, tabs - opened)
+        opened = tabs
+        await page.bring_to_front()
+        cards.append(row("state set in Prefect → card", await _cards(page, client, run_id, count + WARM_UP), tabs))
+        await client.set_flow_run_state(run_id, Running(), force=True)
+        lines.append(row("`logger.info` → line", await _lines(page, prefect_api_url, run_id, count + WARM_UP), tabs))
+        used = server.memory_full_info().uss / 1e6
+        before = before or used
+    await context.close()
+    return [*cards, *lines], (used - before) / (TABS[-1] - TABS[0])
 
 
 async def measure(api_url: str, prefect_api_url: str, count: int) -> str:
@@ -137,22 +233,25 @@ async def measure(api_url: str, prefect_api_url: str, count: int) -> str:
         run = await client.create_flow_run(page_latency, state=Pending())
         browser = await playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
         try:
+            rows, memory = await measure_ours(browser, client, api_url, prefect_api_url, run.id, count)
             page = await browser.new_page(viewport={"width": 1440, "height": 900}, bypass_csp=True)
-            await page.goto(f"{api_url}/jobs?job={run.id}")
-            await page.evaluate(WATCH)
-            cards = await _cards(page, client, run.id, count + WARM_UP)
-            await client.set_flow_run_state(run.id, Running(), force=True)
-            lines = await _lines(page, prefect_api_url, run.id, count + WARM_UP)
+            prefect_url = prefect_api_url.removesuffix("/api")
+            listed = await _prefects_list(page, client, prefect_url, run.id)
+            rows.append(_prefects_row("state set in Prefect → Prefect's list of runs", listed))
+            logged = await _prefects_log(page, prefect_url, prefect_api_url, run.id)
+            rows.append(_prefects_row("`logger.info` → line on Prefect's page", logged))
         finally:
             await browser.close()
             await client.delete_flow_run(run.id)
-    rows = [
-        "| from … to … | n | p50 ms | p95 ms | goal p95 ms | met |",
-        "|---|---|---|---|---|---|",
-        row("state set in Prefect → card on the page", cards),
-        row("`logger.info` → line on the page", lines),
-    ]
-    return "\n".join(rows)
+    return "\n".join(
+        [
+            "| from … to … | tabs | n | p50 ms | p95 ms | goal p95 ms | met |",
+            "|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+            f"The server takes {memory:.2f} MB for each further tab with a log open (goal <= {TAB_GOAL_MB:g}).",
+        ]
+    )
 
 
 def main() -> None:
@@ -160,7 +259,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--api-url", default="http://127.0.0.1:8000")
     parser.add_argument("--prefect-api-url", default="http://127.0.0.1:4200/api")
-    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--count", type=int, default=60)
     asked = parser.parse_args()
     print(asyncio.run(measure(asked.api_url, asked.prefect_api_url, asked.count)))
 
