@@ -42,8 +42,9 @@ def prefect_server(file: Path) -> Generator[str]:
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     log_path = file.parent / "prefect-server.log"
     with log_path.open("wb") as log:
+        environment = {**_environment(file), "PREFECT_SERVER_UI_API_URL": api_url}  # else its page asks port 4200
         server = subprocess.Popen(
-            command, env=_environment(file), stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
 
         def healthy() -> bool:

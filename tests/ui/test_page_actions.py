@@ -205,6 +205,25 @@ async def test_a_flow_without_checkpoints_says_how_it_is_cancelled(site: Site, o
     await _buttons(page).nth(0).click()
 
     await expect(page.get_by_role("dialog")).to_contain_text("Prefect's own cancel ends its process")
+    await page.keyboard.press("Escape")
+    await _buttons(page).nth(1).click()
+    await expect(page.get_by_role("dialog")).to_contain_text("nothing proves that it is gone")
+
+
+async def test_a_flow_without_checkpoints_is_not_said_to_finish_its_step(site: Site, open_page: OpenPage) -> None:
+    page = await _open(site, open_page, "running", state="cancelling", stoppable="prefect")
+    await expect(page.get_by_test_id("stopping")).to_contain_text("Cancelling: Prefect's own cancel ends its process.")
+
+
+async def test_a_stopping_job_shows_who_asked_when_and_that_its_end_is_awaited(site: Site, open_page: OpenPage) -> None:
+    site.double.histories["job-7"] = [
+        {"from": "running", "to": "running", "at": "2026-03-04T08:15:01Z", "triggered_by": "user",
+         "details": {"state": "stopping", "by": "otto"}},
+    ]  # fmt: skip
+    page = await _open(site, open_page, "running", state="stopping")
+    awaited = page.get_by_test_id("stop-awaited")
+    await expect(awaited).to_contain_text("by otto")
+    await expect(awaited).to_contain_text("Endednot yet")
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,21 @@ async def test_a_range_reaches_over_rows_that_were_never_loaded(site: Site, open
     await expect(page.get_by_test_id("bulk-bar")).to_contain_text("400 selected")
 
 
+async def test_who_leaves_one_out_of_all_that_match_has_nothing_chosen_and_never_what_he_spared(
+    site: Site, open_page: OpenPage
+) -> None:
+    """It once turned 5,000 chosen jobs into the single one that was to be left out."""
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs")
+    bar = page.get_by_test_id("bulk-bar")
+    for how in ("Control", "Shift"):
+        await _pick(page, "job-005")
+        await page.get_by_role("button", name="Select all 6").click()
+        await expect(bar).to_contain_text("6 selected")
+        await page.get_by_test_id("job-item-job-003").click(modifiers=[how])
+        await expect(bar).to_have_count(0)
+
+
 async def test_the_preview_names_exact_count_and_states_and_who_is_left_out(site: Site, open_page: OpenPage) -> None:
     _fill(site)
     page = await open_page(f"{site.url}/jobs")

@@ -25,6 +25,29 @@ async def test_selecting_writes_the_url_and_back_returns_to_the_list(site: Site,
     await expect(page.get_by_test_id("status-badge")).to_be_visible()
 
 
+async def test_escape_leads_to_the_list_however_many_jobs_were_looked_at(site: Site, open_page: OpenPage) -> None:
+    for name in ("one", "two", "three"):
+        site.double.put(job(name, "completed"))
+    page = await open_page(f"{site.url}/jobs?status=completed")
+    for _ in range(2):
+        for name in ("one", "two", "three"):
+            await page.get_by_test_id(f"job-item-{name}").click()
+            await expect(page).to_have_url(f"{site.url}/jobs?status=completed&job={name}")
+        await page.keyboard.press("Escape")
+        await expect(page).to_have_url(f"{site.url}/jobs?status=completed")
+        await expect(page.get_by_test_id("job-detail-panel")).to_contain_text("Select a job")
+
+
+async def test_from_a_shared_link_over_another_job_to_the_list(site: Site, open_page: OpenPage) -> None:
+    for name in ("one", "two"):
+        site.double.put(job(name))
+    page = await open_page(f"{site.url}/jobs?job=one")
+    await page.get_by_test_id("job-item-two").click()
+    await expect(page).to_have_url(f"{site.url}/jobs?job=two")
+    await page.keyboard.press("Escape")
+    await expect(page).to_have_url(f"{site.url}/jobs")
+
+
 async def test_reload_and_a_shared_link_restore_the_selection(site: Site, open_page: OpenPage) -> None:
     site.double.put(job("a b&c", "running", progress=7))
     page = await open_page(f"{site.url}/jobs")

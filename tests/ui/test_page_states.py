@@ -84,6 +84,31 @@ async def test_the_page_says_when_the_jobs_api_is_away_and_catches_up_after(site
     await expect(page.get_by_test_id("feed-notice")).to_have_count(0)
 
 
+async def test_a_phone_that_shows_a_job_says_too_that_prefect_is_away(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one", "running"))
+    page = await open_page(f"{site.url}/jobs?job=one", viewport={"width": 390, "height": 844})
+    await expect(page.get_by_test_id("status-badge")).to_be_visible()
+    site.double.say_status(prefect="down", behind_seconds=125.0)
+    notice = page.get_by_test_id("feed-notice")
+    await expect(notice).to_contain_text("Prefect cannot be reached")
+    await expect(notice).to_be_in_viewport(ratio=1)
+    await expect(page.get_by_role("button", name="Back to the list")).to_be_in_viewport(ratio=1)
+
+
+async def test_a_job_that_could_not_be_read_is_read_again_when_the_api_is_back(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one"))
+    site.double.put(job("two", "running", progress=10))
+    page = await open_page(f"{site.url}/jobs?job=one")
+    await expect(page.get_by_test_id("status-badge")).to_be_visible()
+    site.double.failing = True
+    site.double.end_streams()
+    await expect(page.get_by_test_id("feed-notice")).to_contain_text("the jobs API cannot be reached")
+    await page.get_by_test_id("job-item-two").click()
+    await expect(page.get_by_test_id("job-detail-panel")).to_contain_text("Error Loading Job")
+    site.double.failing = False
+    await expect(page.get_by_test_id("status-badge")).to_contain_text("10%")
+
+
 async def test_a_rebuilt_index_is_read_again_though_its_versions_begin_anew(site: Site, open_page: OpenPage) -> None:
     site.double.put(job("old", "running", progress=10))
     site.double.put(job("kept", "running", progress=10))

@@ -84,8 +84,10 @@ class PageSession:
         self._show_counts()
 
     def on_health(self) -> None:
-        """Show or hide the notice about the feed."""
+        """Show or hide the notice about the feed, and read again what could not be read while the API was away."""
         self._show_counts()
+        if self._selected is not None and self.detail.phase == "failed" and self._hub.health.api_answers:
+            self._spawn(self._load_detail(self._selected))
 
     def on_signed_out(self) -> None:
         """Let the browser ask for the page again: it gets the form to sign in."""

@@ -27,10 +27,18 @@ export function linkTo(patch) {
   return url
 }
 
+// How many entries lie between the one with this job and that of the list it was chosen from: with each further job one
+// more. None when the list is not among them, as in a shared link to a job.
+function jobsAfter(job) {
+  if (!job) return 0
+  if (!address.get().job) return 1
+  return history.state?.jobs ? history.state.jobs + 1 : 0
+}
+
 export function go(patch, {push}) {
   const url = linkTo(patch)
   if (url.href === location.href) return
-  if (push) history.pushState({ours: true}, "", url)
+  if (push) history.pushState({jobs: jobsAfter(patch.job)}, "", url)
   else history.replaceState(history.state, "", url)
   address.set(patch)
 }
@@ -38,9 +46,9 @@ export function go(patch, {push}) {
 export const filterBy = (patch) => go({...patch, job: ""}, {push: false})
 export const select = (id) => go({job: id ?? ""}, {push: true})
 
-// The way back to the list: the entry before, if we pushed this one, else a new one (a shared link has none before it).
+// The way back to the list: its own entry, however many jobs were looked at since, else a new one.
 export function leave() {
-  if (history.state?.ours) history.back()
+  if (history.state?.jobs) history.go(-history.state.jobs)
   else select(null)
 }
 

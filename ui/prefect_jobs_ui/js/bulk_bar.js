@@ -5,6 +5,7 @@ import {rights} from "./api.js"
 import {searchOf} from "./bulk_filter.js"
 import {Icon} from "./drawing.js"
 import {listState} from "./list_state.js"
+import {number} from "./numbers.js"
 import {openDialog} from "./overlay.js"
 import {picks} from "./picks.js"
 import {useStore} from "./store.js"
@@ -14,16 +15,17 @@ const ICONS = {cancel: "status-failed", retry: "refresh", purge: "trash"}
 
 export function BulkBar() {
   const {ids, filter, any} = useStore(picks)
-  const {total} = useStore(listState)
+  const {total, exact} = useStore(listState)
   const {may} = useStore(rights)
   if (!any || !may("bulk")) return html`<div role="status"></div>`
   const begin = (action) => openDialog("bulk", {action, chosen: filter ? {filter} : {job_ids: [...ids]}})
-  const count = filter ? total ?? 0 : ids.size
+  const all = exact ? total ?? 0 : `${number(total)}+` // the preview counts them
+  const count = filter ? all : ids.size
   return html`<div class="bulk-bar" role="region" aria-label=${t("pick.region")} data-testid="bulk-bar">
     <button type="button" class="button small icon-button" aria-label=${t("pick.none")} title=${t("pick.none")} onClick=${picks.clear}><${Icon} name="x" /></button>
     <span class="bulk-count" role="status">${t("pick.count", {n: count})}</span>
     ${Object.entries(ICONS).map(([action, icon]) => html`<button key=${action} type="button" class="button small ${action === "purge" ? "delete" : action}" onClick=${() => begin(action)}>
       <${Icon} name=${icon} /><span>${t(`bulk.${action}`)}</span></button>`)}
-    ${!filter && total > ids.size && html`<button type="button" class="button small plain" onClick=${() => picks.all(searchOf(address.get()))}>${t("pick.all", {n: total})}</button>`}
+    ${!filter && total > ids.size && html`<button type="button" class="button small plain" onClick=${() => picks.all(searchOf(address.get()))}>${t("pick.all", {n: all})}</button>`}
   </div>`
 }

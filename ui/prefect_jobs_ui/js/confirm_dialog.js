@@ -23,7 +23,7 @@ export function ConfirmDialog({action, job}) {
       setBusy(false)
     }
   }
-  const note = action === "cancel" && job.status === "running" && job.stoppable === "prefect" ? t("confirm.cancel.prefect") : ""
+  const note = ["cancel", "abort"].includes(action) && job.status === "running" && job.stoppable === "prefect" ? t(`confirm.${action}.prefect`) : ""
   return html`<${Dialog} titleId="confirm-title" textId="confirm-text" testid="confirm-dialog" busy=${busy}>${({close}) => html`
     <h2 id="confirm-title">${t(`confirm.${action}.title`)}</h2>
     <p class="dialog-job"><span class=${colour(shown)}><${Icon} name=${statusIcon(shown)} /></span>${typeLabel(job.job_type)} ${titleId(job.job_id)}</p>

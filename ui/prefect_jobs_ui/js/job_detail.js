@@ -9,7 +9,7 @@ import {draw, Icon, Spinner} from "./drawing.js"
 import {JobActions} from "./job_actions.js"
 import {ErrorBox, RetryBox} from "./job_error.js"
 import {CurrentStep, Metadata, Waiting} from "./job_facts.js"
-import {JobHistory, Receipt} from "./job_history.js"
+import {Awaited, JobHistory, Receipt} from "./job_history.js"
 import {JobLogs} from "./job_logs.js"
 import {useMore} from "./job_more.js"
 import {Parameters, Result} from "./job_result.js"
@@ -20,6 +20,7 @@ import {showJobInTab} from "./tab_title.js"
 import {t} from "./texts.js"
 import {colour, look, statusLabel, titleId, typeLabel} from "./wording.js"
 
+const STOPPING = {stopping: "stopping.now", aborting: "stopping.abort", cancelling: "stopping.prefect"}
 const ENDED = ["completed", "failed"]
 
 function CopyId({id}) {
@@ -52,13 +53,13 @@ function Header({job}) {
 
 // While a job stops: what was asked and what is known of it. Once it has stopped: the receipt, until another is chosen.
 function Stop({job, history, wasStopping}) {
-  const stopping = ["stopping", "aborting", "cancelling"].includes(job.state)
+  const stopping = job.state in STOPPING
   const steps = history.data?.transitions ?? []
   const receipt = steps.findLast?.((step) => step.details?.receipt)
   if (stopping) {
-    const asked = steps.findLast?.((step) => ["stopping", "aborting", "cancelling"].includes(step.details?.state))
+    const asked = steps.findLast?.((step) => step.details?.state in STOPPING)
     return html`<div class="note-box yellow" role="status" data-testid="stopping"><${Icon} name="status-running" className="spin" /><div>
-      <p>${t(job.state === "aborting" ? "stopping.abort" : "stopping.now")}${asked?.details?.by ? ` ${t("receipt.by", {by: asked.details.by})}.` : ""}</p></div></div>`
+      <p>${t(STOPPING[job.state])}</p><${Awaited} asked=${asked} /></div></div>`
   }
   if (wasStopping && receipt) return html`<div class="note-box" data-testid="stopped"><${Icon} name="check" /><${Receipt} receipt=${receipt.details.receipt} by=${receipt.details.by} /></div>`
   return null
@@ -68,7 +69,7 @@ function Job({job}) {
   const [now, setNow] = useState(Date.now())
   const {detail, history} = useMore(job)
   const wasStopping = useRef(false)
-  wasStopping.current ||= ["stopping", "aborting", "cancelling"].includes(job.state)
+  wasStopping.current ||= job.state in STOPPING
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1000)
     return () => clearInterval(timer)

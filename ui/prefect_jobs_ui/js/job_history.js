@@ -42,6 +42,15 @@ export function Receipt({receipt, by}) {
   </dl></div>`
 }
 
+// The same while the job still stops: what is known of it, and what is awaited.
+export function Awaited({asked}) {
+  if (!asked) return null
+  const {by} = asked.details
+  return html`<div class="receipt" data-testid="stop-awaited"><dl>
+    <div><dt>${t("receipt.asked")}</dt><dd><time datetime=${asked.at} title=${fullTime(asked.at)}>${clock(asked.at)}</time>${by && html` ${t("receipt.by", {by})}`}</dd></div>
+    <div><dt>${t("receipt.how.ended")}</dt><dd>${t("receipt.waiting")}</dd></div></dl></div>`
+}
+
 function Entry({step, before, last, showBy}) {
   const status = shownStatus(step)
   const message = messageOf(step)
