@@ -9,6 +9,7 @@ from prefect.runtime.flow_run import get_scheduled_start_time
 from pydantic import Field
 
 from prefect_jobs import checkpoint, job, progress
+from prefect_jobs.backups import the_only_backup
 from prefect_jobs.events import open_event_store
 from prefect_jobs.events.backup.making import write_backup
 from prefect_jobs.events.export_file import open_writer, require_columns
@@ -70,7 +71,11 @@ def export(
     stem = export_stem(run_id, datetime.now(UTC))
     name = f"{stem}.{EXTENSIONS[format]}"
     if export_type == "full_backup":
-        with open_event_store(settings.events_database) as store, _new_file_under(terms, settings, name) as file:
+        with (
+            the_only_backup(settings.backups_path),
+            open_event_store(settings.events_database) as store,
+            _new_file_under(terms, settings, name) as file,
+        ):
             manifest = write_backup(
                 store,
                 file,

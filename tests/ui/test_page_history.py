@@ -108,7 +108,11 @@ async def test_the_history_follows_the_job(site: Site, open_page: OpenPage) -> N
 
 async def test_the_detailed_form_adds_queue_priority_worker_step_and_attempts(site: Site, open_page: OpenPage) -> None:
     site.double.details["job-7"] = {
-        "queue_name": "night", "priority": 1, "metadata": {"worker_id": "worker-1", "input_params": {"format": "csv"}},
+        "queue_name": "night", "priority": 1,
+        "metadata": {
+            "worker_id": "worker-1", "input_params": {"format": "csv"},
+            "worker": {"host": "night-2", "pid": 47111, "version": "0.1.0", "limit": 4},
+        },
         "progress": {"current_step": "Copying", "items_processed": 450, "items_total": 1000},
         "retry_info": {"attempt_number": 2, "max_attempts": 3, "next_retry_at": None, "previous_errors": ["OSError"]},
     }  # fmt: skip
@@ -116,7 +120,9 @@ async def test_the_detailed_form_adds_queue_priority_worker_step_and_attempts(si
 
     await expect(page.get_by_test_id("metadata-item-queue")).to_have_text("Queue:night")
     await expect(page.get_by_test_id("metadata-item-priority")).to_have_text("Priority:High")
-    await expect(page.get_by_test_id("metadata-item-worker")).to_have_text("Worker:worker-1")
+    await expect(page.get_by_test_id("metadata-item-worker")).to_have_text(
+        "Worker:worker-1 process 47111 on night-2, version 0.1.0"
+    )
     await expect(page.get_by_test_id("current-step")).to_contain_text("Current step:")
     await expect(page.get_by_test_id("current-step")).to_contain_text("Copying")
     await expect(page.get_by_test_id("current-step")).to_contain_text("450 / 1000")
@@ -167,7 +173,7 @@ async def test_a_long_error_opens_in_a_window_with_its_traceback_and_can_be_copi
     await page.get_by_test_id("view-error-details-button").click()
     window = page.get_by_test_id("job-error-modal")
     await expect(window.get_by_role("heading", name="Error Details")).to_be_visible()
-    for said in ("Job:", "Export #7", "Failed at:", "Attempt:", "second line <img src=x>"):
+    for said in ("Job:", "Export #7", "Failed at:", "Attempt:1 of 1", "second line <img src=x>"):
         await expect(window).to_contain_text(said)
     await expect(window.get_by_test_id("error-traceback")).to_contain_text("most recent call last")
     await window.get_by_test_id("copy-button").click()

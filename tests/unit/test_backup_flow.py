@@ -240,6 +240,8 @@ def test_the_oldest_backups_go_and_nothing_else(data: Path) -> None:
 def test_two_backups_never_run_at_once(data: Path) -> None:
     with the_only_backup(data / "backups"), pytest.raises(BackupUnderWay):
         backup()
+    with the_only_backup(data / "backups"), pytest.raises(BackupUnderWay):
+        export(export_type="full_backup")
     assert backup()["file_name"]
 
 

@@ -40,10 +40,15 @@ export function Metadata({job, detail, now}) {
     ${running && more && html`<${Remaining} timing=${more.timing} at=${detail.at} now=${now} />`}
     ${more && more.queue_name !== null && html`<${Row} label=${t("row.queue")} testid="metadata-item-queue"><span class="tag">${more.queue_name}</span><//>
       <${Row} label=${t("row.priority")} testid="metadata-item-priority">${priorityLabel(more.priority)}<//>`}
-    ${more?.metadata.worker_id && html`<${Row} label=${t("row.worker")} testid="metadata-item-worker">${more.metadata.worker_id}<//>`}
+    ${more?.metadata.worker_id && html`<${Row} label=${t("row.worker")} testid="metadata-item-worker">${more.metadata.worker_id}<${WorkerProcess} worker=${more.metadata.worker} /><//>`}
     </dl>
     ${job.message && html`<dl class="message" data-testid="message-section"><${Row} label=${t("row.status")} testid="metadata-item-status">${job.message}<//></dl>`}
   </div>`
+}
+
+function WorkerProcess({worker}) {
+  if (!worker) return null
+  return html` <span class="quiet">${t("row.worker.process", {...worker, pid: String(worker.pid)})}</span>`
 }
 
 const Slow = () => html` <span class="slow-tag" title=${t("slower.hint")} data-testid="slower-than-usual">${t("slower")}</span>`
