@@ -213,19 +213,21 @@ class JobActions:
                 del self._promises[job_id]
 
     async def _keep_promise(self, job: Job) -> None:
-        if job.status == "pending":
-            del self._promises[job.job_id]  # somebody queued it again
-        elif job.status == "running":
-            state_id, _ = self._promises[job.job_id]
-            try:
-                states = await self._gateway.states(job.job_id)
-                place = next((place for place, state in enumerate(states) if state.id == state_id), len(states))
-                if [state.type for state in states[place + 1 :]] == ["RUNNING"]:
-                    logger.info("job %s began although it was cancelled before; cancelling it again", job.job_id)
-                    cooperative = job.stoppable == "cooperative"
-                    await self._gateway.cancel(job.job_id, "It was cancelled before it began", cooperative=cooperative)
-                del self._promises[job.job_id]
-            except PrefectUnavailable:
-                self._unkept.add(job.job_id)
-            except GatewayError as error:  # it ended, or is gone
-                logger.info("job %s needs no second cancellation: %s", job.job_id, error)
+        promise = self._promises.get(job.job_id)
+        if promise is None or job.ended:
+            return
+        # The index may not know of the cancellation yet: what came after it, Prefect tells.
+        try:
+            states = await self._gateway.states(job.job_id)
+            place = next((place for place, state in enumerate(states) if state.id == promise[0]), len(states))
+            since = [state.type for state in states[place + 1 :]]
+            if since == ["RUNNING"]:
+                logger.info("job %s began although it was cancelled before; cancelling it again", job.job_id)
+                cooperative = job.stoppable == "cooperative"
+                await self._gateway.cancel(job.job_id, "It was cancelled before it began", cooperative=cooperative)
+            if since:  # anything else means that somebody queued it again
+                self._promises.pop(job.job_id, None)
+        except PrefectUnavailable:
+            self._unkept.add(job.job_id)
+        except GatewayError as error:  # it ended, or is gone
+            logger.info("job %s needs no second cancellation: %s", job.job_id, error)

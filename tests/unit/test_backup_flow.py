@@ -426,7 +426,6 @@ def test_a_full_backup_is_also_an_export(data: Path, events_url: str) -> None:
     result = export(export_type="full_backup", format="csv")
     assert (result["format"], result["event_count"]) == ("zip", len(before["events"]))
     name = Path(result["file_path"]).name
-    (data / "backups").mkdir()
     (data / "exports" / name).rename(data / "backups" / name)
     clear(events_url)
     restore(backup=name, backup_first=False)
