@@ -1,6 +1,7 @@
 """The export on a real Prefect server, its files held against the database row by row."""
 
 import csv
+import functools
 import io
 import json
 import logging
@@ -179,7 +180,13 @@ def test_an_export_that_is_killed_leaves_no_final_file(
         connection.executescript(SLOW_DETECTIONS)
     connection.close()
     environment = _environment(prefect) | {"PREFECT_JOBS_EVENTS_URL": url}
-    process = subprocess.Popen([sys.executable, FLOWS / "export.py"], env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, FLOWS / "export.py"],
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        # What a shell puts into the background ignores Ctrl-C, and so would what these tests start there.
+        preexec_fn=functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     while not (exports.exists() and os.listdir(exports)):
         assert process.poll() is None
     process.send_signal(deadly)
