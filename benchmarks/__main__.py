@@ -26,7 +26,7 @@ SECTIONS = {
     "export_csv": "Export of a million events, beside the sqlite3 command line",
     "import_csv": "Import of a million events, beside the sqlite3 command line",
     "job_start": "From the request to the running job, beside plain Prefect",
-    "page_latency": "From a change in Prefect to the page, beside Prefect's page",
+    "page_latency": "From a change in Prefect to the page",
     "stopping": "Stopping jobs, beside Prefect's own cancel",
     "million": "A million jobs, beside Prefect's own answers",
     "log_tail": "A log of a million lines",
