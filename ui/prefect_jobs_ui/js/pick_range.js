@@ -10,6 +10,7 @@ const PAGE = 1000
 const MOST = 10_000
 
 export async function pickRange(from, to, rows) {
+  if (picks.get().filter !== null) return picks.clear() // as one of them would
   const [first, last] = [Math.min(from, to), Math.min(Math.max(from, to), Math.min(from, to) + MOST - 1)]
   const loaded = []
   for (let row = first; row <= last; row++) loaded.push(rowAt(rows, row)?.job_id)

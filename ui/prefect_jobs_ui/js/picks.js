@@ -9,10 +9,9 @@ picks.clear = () => show(new Set())
 picks.all = (filter) => show(new Set(), filter)
 picks.has = (id) => picks.get().filter !== null || picks.get().ids.has(id)
 
-// Of all that match, single ones cannot be left out or added: whoever tries gets nothing chosen, and never what he wanted
-// to spare.
-picks.add = (added) => picks.get().filter !== null ? picks.clear() : show(new Set([...picks.get().ids, ...added]))
+picks.add = (added) => show(new Set([...picks.get().ids, ...added]))
 
+// Of all that match, none can be left out: whoever tries gets nothing chosen, and never what he wanted to spare.
 picks.toggle = (id) => {
   if (picks.get().filter !== null) return picks.clear()
   const ids = new Set(picks.get().ids)
