@@ -112,11 +112,11 @@ def family(folder: str) -> None:
 
 @job("crowd")
 def crowd(folder: str) -> None:
-    """Many threads, all of them busy."""
+    """Many threads, all of them busy, and deaf to its end."""
     for _ in range(40):
         threading.Thread(target=lambda: [time.sleep(0.01) for _ in range(60_000)]).start()
     ready(folder)
-    time.sleep(LONG)
+    until_stopped()
 
 
 @job("in_a_task")

@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from prefect_jobs.kit.watching import REBIRTHS
 from tests.lifecycle.jobs import How, Jobs, Subject
 from tests.stack import eventually
 
@@ -39,13 +40,16 @@ def kill(job: Subject) -> None:
     job.process.send_signal(signal.SIGKILL)
 
 
-def kill_sidecar_then(action: Action) -> Action:
+def kill_sidecar_then(action: Action, *, times: int = 2) -> Action:
     def act(job: Subject) -> None:
-        for _ in range(2):
+        for number in range(times):
             first = eventually(job.find_sidecar)
             assert first is not None
             first.send_signal(signal.SIGKILL)
-            eventually(lambda gone=first: job.find_sidecar() not in (None, gone))
+            if number < REBIRTHS:
+                eventually(lambda gone=first: job.find_sidecar() not in (None, gone))
+            else:
+                eventually(lambda: job.find_sidecar() is None)
         action(job)
 
     return act
@@ -83,6 +87,9 @@ SCENARIOS = {
         "long_step", cancel, "cancelled", "stopped", parameters={"seconds": 18.0}
     ),
     "what a cancelled job leaves behind is killed": Scenario("leaving", cancel, "cancelled", "stopped", killed=1),
+    "a cancelled job whose threads keep its process is killed after all": Scenario(
+        "crowd", cancel, "cancelled", "stopped", killed=1
+    ),
     "a job that never looks completes although it was cancelled": Scenario("heedless", cancel, "completed", "finished"),
     "a job that breaks after it was asked to stop is cancelled": Scenario(
         "heedless", cancel, "cancelled", "stopped", parameters={"error": "disk full"}
@@ -108,6 +115,9 @@ SCENARIOS = {
     "a killed job of a worker is crashed, and its family killed": Scenario("family", kill, "crashed", ""),
     "a job whose sidecar was killed is cancelled": Scenario(
         "stepping", kill_sidecar_then(cancel), "cancelled", "stopped"
+    ),
+    "a job is cancelled although each of its sidecars was killed": Scenario(
+        "stepping", kill_sidecar_then(cancel, times=REBIRTHS + 1), "cancelled", "stopped"
     ),
     "a job whose sidecar was killed is aborted": Scenario("sleeping", kill_sidecar_then(abort), "aborted", "killed"),
 }

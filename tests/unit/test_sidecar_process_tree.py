@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import psutil
 import pytest
 
+from prefect_jobs.sidecar import process_tree
 from prefect_jobs.sidecar.process_tree import MARK, NAME, ProcessTree
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="/proc and pidfds are Linux's")
@@ -109,6 +110,28 @@ def test_processes_of_others_and_sidecars_are_left_alone(job: Job) -> None:
     assert still_lives
     assert killed == {job.process.pid, job.child, job.orphan}
     assert psutil.Process(job.watching).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_what_cannot_be_killed_is_named_and_not_said_to_be_dead(
+    job: Job, monkeypatch: pytest.MonkeyPatch, refused: bool
+) -> None:
+    """Another user's process refuses the signal; one that is stuck in the kernel takes it, and stays."""
+    send = os.kill
+
+    def send_to_all_but_the_child(pid: int, signum: int) -> None:
+        if pid != job.child:
+            send(pid, signum)
+        elif refused:
+            raise PermissionError
+
+    monkeypatch.setattr(os, "kill", send_to_all_but_the_child)
+    monkeypatch.setattr(process_tree, "FREEZE_WITHIN", 0.1)
+    monkeypatch.setattr(process_tree, "GONE_WITHIN", 0.5)
+    tree = job.tree
+    tree.freeze()
+    assert {pid for pid, _ in tree.kill()} == {job.process.pid, job.orphan}
+    assert [pid for pid, _ in tree.left] == [job.child]
 
 
 def test_a_pid_that_came_round_again_is_not_the_same_process(job: Job) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from prefect_jobs.sidecar import watch
 from prefect_jobs.sidecar.adapter_line import AdapterLine
 from prefect_jobs.sidecar.http_call import Unclear
 from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, RUNNING, STOPPED, Orders, phase_line
@@ -25,7 +26,7 @@ class TreeDouble:
     done: list[str]
     on_freeze: Callable[[], object] = lambda: None
     on_thaw: Callable[[], object] = lambda: None
-    unkillable: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
+    left: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
 
     def remember(self) -> None:
         pass
@@ -46,14 +47,14 @@ class TreeDouble:
 class Stage:
     """A watch over a run, with ends of its pipes in the test's hands."""
 
-    def __init__(self, run: OneRun, *, deadline: float | None = None, attempt: int = 1) -> None:
+    def __init__(self, run: OneRun, *, deadline: float | None = None, attempt: int = 1, alone: bool = True) -> None:
         self.run = run
         self.tree = TreeDouble(run.done)
         self.page = Page(bytearray(SIZE))
         reports, self._told = os.pipe()
         life, self._life = os.pipe()  # readable once it is closed, as a pidfd is at the death
         fields: dict[str, Any] = dict.fromkeys(Orders.__slots__)
-        fields |= {"pidfd": life, "deadline": deadline, "limit": 4.0, "state_id": run.states[-1]["id"]}
+        fields |= {"pidfd": life, "deadline": deadline, "limit": 4.0, "alone": alone, "state_id": run.states[-1]["id"]}
         self._ends = [reports, self._told, life]
         tree = cast(ProcessTree, self.tree)
         line = AdapterLine(None, RUN)
@@ -316,6 +317,37 @@ def test_what_a_stopped_job_left_behind_is_killed_and_named_in_its_receipt(stage
     stage.die()
     assert stage.watch.run()
     assert stage.run.message.endswith(": 41 python, 42 sleep.")
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_stopped_job_whose_process_does_not_end_is_killed_where_it_serves_nobody_else(
+    stage_of: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    """A thread that is no daemon keeps it alive for as long as it likes, and with it a place of its worker."""
+    monkeypatch.setattr(watch, "LINGER", 0.0)
+    stage = stage_of(OneRun(), alone=alone)
+    stage.run.put("CANCELLING", "Stopping", "by alice")
+    stage.watch.look()
+    stage.tell(STOPPED)
+    stage.run.put("CANCELLED", message="by alice")
+    assert stage.watch.run()
+    assert ("kill" in stage.run.done) == alone
+    assert stage.run.message.endswith(": 41 python, 42 sleep.") == alone
+
+
+@pytest.mark.parametrize("phase", [RUNNING, STOPPED])
+def test_the_receipt_of_a_death_names_what_could_not_be_killed(stage_of: Callable[..., Stage], phase: str) -> None:
+    stage = stage_of(OneRun())
+    stage.tree.left = [(43, "sudo")]
+    if phase == STOPPED:
+        stage.run.put("CANCELLING", "Stopping", "by alice")
+        stage.watch.look()
+        stage.tell(STOPPED)
+        stage.run.put("CANCELLED", message="by alice")
+    stage.die()
+    stage.watch.hurry()
+    assert stage.watch.run()
+    assert stage.run.message.endswith("; not killed: 43 sudo.")
 
 
 def test_a_watch_of_an_old_attempt_lets_go_and_writes_nothing(stage_of: Callable[..., Stage]) -> None:

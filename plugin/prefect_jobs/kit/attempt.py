@@ -122,8 +122,7 @@ class Attempt:
     def _stopped(self, request: StopRequest, error: BaseException | None) -> State[None]:
         self._tell(STOPPED)
         self._close({})
-        alone = self._run is not None and os.environ.get(ENGINE_RUN_ID) == str(self._run.id)
-        return cancelled(request, error, quietly=alone)
+        return cancelled(request, error, quietly=self._run is not None and _is_alone(self._run))
 
     def _request(self, error: BaseException) -> StopRequest | None:
         """Who asked the body to stop; an error while nobody did is an error."""
@@ -178,7 +177,12 @@ def _wraps(flow: Flow[..., Any] | None, function: Callable[..., Any]) -> bool:
 
 def _charge(run: FlowRun, limit: float | None) -> Charge:
     state_id = str(run.state.id) if run.state is not None else ""
-    return Charge(str(run.id), run.run_count, state_id, limit)
+    return Charge(str(run.id), run.run_count, state_id, _is_alone(run), limit)
+
+
+def _is_alone(run: FlowRun) -> bool:
+    """Whether this process was started for the run, and serves nobody else."""
+    return os.environ.get(ENGINE_RUN_ID) == str(run.id)
 
 
 def _earlier_cancellation(door: Door, run: FlowRun) -> StopRequest | None:

@@ -38,11 +38,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Charge:
-    """Which attempt is to be watched. `attempt` is the run's `run_count`, `state_id` its Running state."""
+    """Which attempt is to be watched. `attempt` is the run's `run_count`, `state_id` its Running state; `alone`: this
+    process was started for the run and serves nobody else."""
 
     run_id: str
     attempt: int
     state_id: str
+    alone: bool
     limit: float | None = None
 
 
@@ -77,6 +79,8 @@ class Sidecar:
 
     def __init__(self, charge: Charge, door: Door) -> None:
         _become_watchable()
+        self._charge, self._door = charge, door
+        self._successor: InnerWatch | None = None
         self._page_fd = os.memfd_create("prefect-jobs", os.MFD_CLOEXEC)
         os.ftruncate(self._page_fd, SIZE)
         self.page = Page(mmap.mmap(self._page_fd, SIZE))
@@ -92,7 +96,10 @@ class Sidecar:
         line = phase_line(phase, error)
         with self._lock:
             self._told += line
-            self._write(line)
+            if self._successor is None:
+                self._write(line)
+            else:
+                self._successor.say(phase, error)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         pid = os.getpid()
@@ -123,7 +130,7 @@ class Sidecar:
             self._process.stdin.write(told)
 
     def _keep(self) -> None:
-        """Start the sidecar again when it is killed, until the watch is over."""
+        """Start the sidecar again when it is killed, until the watch is over or goes on without one."""
         for birth in range(REBIRTHS):
             if self._bury() == 0:
                 break
@@ -131,8 +138,14 @@ class Sidecar:
             with self._lock, suppress(OSError):
                 self._start()
         else:
-            self._bury()
+            if self._bury() != 0:
+                self._go_on_without()
         os.close(self._page_fd)  # the mapping stays as long as somebody reads the page
+
+    def _go_on_without(self) -> None:
+        logger.warning("No sidecar stays alive: this job cannot be aborted any more, and has no time limit.")
+        with self._lock:
+            self._successor = InnerWatch(self._charge, self._door, page=self.page, told=self._told)
 
     def _bury(self) -> int:
         """Wait for the sidecar's end, and pass on its last words; its exit code."""
@@ -150,11 +163,12 @@ class Sidecar:
 class InnerWatch:
     """The same watch in a thread, without the power to kill."""
 
-    def __init__(self, charge: Charge, door: Door) -> None:
-        self.page = Page(bytearray(SIZE))
+    def __init__(self, charge: Charge, door: Door, *, page: Page | None = None, told: bytes = b"") -> None:
+        self.page = page or Page(bytearray(SIZE))
         reports, self._told = os.pipe()
         places = {"deadline": None, "pid": os.getpid(), "pidfd": -1, "page_fd": -1, "mark": ""}
         watch = Watch.of(Orders(asdict(charge) | asdict(door) | places), self.page, reports=reports, tree=None)
+        watch.hear(told)
         threading.Thread(target=self._run, args=(watch, reports), name="prefect-jobs-watch", daemon=True).start()
 
     def say(self, phase: str, error: str | None = None) -> None:

@@ -17,13 +17,15 @@ ERROR_LIMIT = 2_000
 class Orders:
     """Which attempt to watch, and how to reach those who know about it.
 
-    `attempt` is the run's `run_count`, `state_id` its Running state. `deadline` is on this machine's monotonic clock,
+    `attempt` is the run's `run_count`, `state_id` its Running state. `alone` says that the process was started for this
+    run and serves nobody else. `deadline` is on this machine's monotonic clock,
     `limit` the seconds that it stands for. `adapter_url` is None without an adapter.
     """
 
     __slots__ = (
         "adapter_headers",
         "adapter_url",
+        "alone",
         "api_headers",
         "api_url",
         "attempt",
@@ -42,6 +44,7 @@ class Orders:
         self.run_id: str = fields["run_id"]
         self.attempt: int = fields["attempt"]
         self.state_id: str = fields["state_id"]
+        self.alone: bool = fields["alone"]
         self.api_url: str = fields["api_url"]
         self.api_headers: dict[str, str] = fields["api_headers"]
         self.trust: str | None = fields["trust"]

@@ -74,8 +74,9 @@ class ProcessTree:
         self._known: set[Known] = set() if root is None else {root.known}
         self._names: dict[Known, str] = {}
         self._frozen: dict[Known, None] = {}
-        self.unkillable: list[Process] = []
-        """Processes of another user: they could not be frozen or killed."""
+        self._others: set[Known] = set()
+        self.left: list[Process] = []
+        """Processes that live on after `kill`: another user's, or stuck where not even the kernel's kill is heard."""
 
     def remember(self) -> None:
         """Remember the descendants of now, by which they are found when the job is gone."""
@@ -124,7 +125,9 @@ class ProcessTree:
             if not any(self._may_signal(seen) for seen in members):
                 break
             time.sleep(0.002)
-        order = sorted(killed, key=lambda known: (known[0] != self._root, known[1], known[0]))
+        self.left = [(seen.pid, seen.name) for seen in members]
+        dead = killed.keys() - {seen.known for seen in members}
+        order = sorted(dead, key=lambda known: (known[0] != self._root, known[1], known[0]))
         return [(pid, self._names[pid, start]) for pid, start in order]
 
     def _members(self) -> list[Seen]:
@@ -152,7 +155,7 @@ class ProcessTree:
             return False
 
     def _may_signal(self, seen: Seen) -> bool:
-        return all(pid != seen.pid for pid, _ in self.unkillable)
+        return seen.known not in self._others
 
     def _signal(self, seen: Seen, signum: int) -> None:
         try:
@@ -163,8 +166,7 @@ class ProcessTree:
         except ProcessLookupError:
             pass
         except PermissionError:
-            if self._may_signal(seen):
-                self.unkillable.append((seen.pid, seen.name))
+            self._others.add(seen.known)
 
 
 def _pids() -> "Iterable[int]":

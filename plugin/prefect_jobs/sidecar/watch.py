@@ -45,7 +45,8 @@ RUNNER_REPORTS_WITHIN = 2.0
 REPORT_WITHIN = 120.0
 """Seconds after the job's death in which its end is written, if the server is away so long."""
 LINGER = 10.0
-"""Seconds after the end of a stopped job in which its process is expected to end too."""
+"""Seconds in which the process of a stopped job is expected to end too; then it is killed, where it serves nobody
+else."""
 
 _OURS = ("Aborted", "TimedOut")
 """Names of ends that, of a body at work, nobody but a sidecar writes."""
@@ -251,6 +252,9 @@ class Watch:
         elif self._phase == STOPPED and self._tree is not None and time.monotonic() < self._phase_since + LINGER:
             self._page.settle()
             self._next_look = self._phase_since + LINGER  # its death comes first
+        elif self._phase == STOPPED and self._tree is not None and self._orders.alone:
+            self._tree.freeze()
+            self._add_to_receipt(state, self._tree.kill())
         else:
             self._page.settle()
             self._over = True
@@ -359,10 +363,16 @@ class Watch:
     def _kill_and_prove(self, written: State, request: StopRequest, how: str, cause: str) -> None:
         assert self._tree is not None, "expected a job in a process of its own"
         killed = self._tree.kill()
-        left = self._tree.unkillable
-        receipt = Receipt(request.asked, request.delivered, time.time(), how, killed, left=left, cause=cause)
+        receipt = self._receipt(request, how, killed, cause=cause)
         self._write_receipt(written, with_receipt(written.message, receipt))
         self._over = True
+
+    def _receipt(
+        self, request: StopRequest, how: str, killed: "Sequence[Process]" = (), *, cause: str = "asked"
+    ) -> Receipt:
+        """The receipt of a stop that is over now."""
+        left = self._tree.left if self._tree is not None else ()
+        return Receipt(request.asked, request.delivered, time.time(), how, killed, left=left, cause=cause)
 
     def _ending(self, state: State, *, timed_out: bool = False) -> tuple[str, str, str]:
         """What the run becomes, and the receipt's word for it: what its body did counts, not what was wished."""
@@ -386,7 +396,7 @@ class Watch:
             return
         request = self._page.request() or self._wish(state)
         type, name, how = self._ending(state)
-        receipt = Receipt(request.asked, request.delivered, time.time(), "stopped" if how == "killed" else how)
+        receipt = self._receipt(request, "stopped" if how == "killed" else how)
         message = with_receipt(self._message(request.message, how), receipt)
         self._run.write(state, type, name, message, force=type != "CANCELLED")
         self._page.settle()
@@ -449,7 +459,7 @@ class Watch:
         if patience > 0 and not self._hurry and not (wished and state.name in ("Stopping", "Aborting")):
             return
         if waited or (self._phase in (RUNNING, INTERRUPTED) and not wished):
-            receipt = Receipt(died, died, time.time(), "ended", killed, cause="died")
+            receipt = self._receipt(StopRequest(CRASHED, died, died), "ended", killed, cause="died")
             self._run.write(state, "CRASHED", "Crashed", with_receipt(CRASHED, receipt), force=False)
         else:
             type, name, how = self._ending(state)
@@ -457,7 +467,7 @@ class Watch:
             message = self._message(request.message if request else "", how)
             if request is not None:
                 how = "ended" if how == "killed" else how
-                message = with_receipt(message, Receipt(request.asked, request.delivered, time.time(), how, killed))
+                message = with_receipt(message, self._receipt(request, how, killed))
             self._run.write(state, type, name, message, force=type != "CANCELLED")
         self._over = True
 
@@ -465,6 +475,6 @@ class Watch:
         """Name in the receipt of a job that stopped by itself what it left behind."""
         request = self._page.request()
         if killed and self._phase == STOPPED and request is not None and state.type == "CANCELLED":
-            receipt = Receipt(request.asked, request.delivered, time.time(), "stopped", killed)
-            self._run.write(state, state.type, state.name, with_receipt(state.message, receipt), force=True)
+            message = with_receipt(state.message, self._receipt(request, "stopped", killed))
+            self._run.write(state, state.type, state.name, message, force=True)
         self._over = True
