@@ -14,6 +14,7 @@ from prefect_jobs.attempts import Attempt, attempts_of, previous_errors
 from prefect_jobs.clean_text import clean
 from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState, RunStep
 from prefect_jobs.jobs import Job
+from prefect_jobs.sidecar.receipt import find_receipt, with_receipt
 from prefect_jobs.store.history import Circumstances, HistoryStore, StoredHistory
 from prefect_jobs.transitions import Action, Origin, Transition, transitions_of
 
@@ -21,6 +22,8 @@ STEPS_GO_ON_AFTER = timedelta(seconds=2)
 """So long the steps of a running job are believed: it tells new ones no faster."""
 LOGS_ARRIVE_WITHIN = timedelta(seconds=30)
 """So long after its end a job's last log lines may still be on their way."""
+RECEIPT_ARRIVES_WITHIN = timedelta(seconds=5)
+"""So long after a crash that a worker told, the receipt of the job's sidecar may still be on its way."""
 TRACEBACK_LIMIT = 64 * 1024
 """Characters of a traceback that are kept: its end, which names the error."""
 _TRACEBACK = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
@@ -103,15 +106,20 @@ class Histories:
             return stored, False
 
     def _goes_on(self, job: Job, stored: StoredHistory) -> bool:
-        """Whether a job may have gone on to another step since its past was read."""
-        read_at = stored.read_at
-        return job.uses_kit and job.status == "running" and (not read_at or self._clock() - read_at > STEPS_GO_ON_AFTER)
+        """Whether there may be more to tell than was read: another step, or the receipt of a crash."""
+        if not job.uses_kit or stored.read_at is None:
+            return job.uses_kit
+        if job.state == "crashed" and job.completed_at is not None:
+            return stored.read_at < job.completed_at + RECEIPT_ARRIVES_WITHIN
+        return job.status == "running" and self._clock() - stored.read_at > STEPS_GO_ON_AFTER
 
     async def _read(self, job_id: str) -> StoredHistory:
         states, runs = await asyncio.gather(self._gateway.states(job_id), self._gateway.read_runs([job_id]))
         about = await self._circumstances(runs[0]) if runs else Circumstances()
         if states:
-            await self._store.write(job_id, [_clean(state) for state in states], about, now=self._clock())
+            receipts = dict(runs[0].receipts) if runs else {}
+            told = [_clean(_with_receipt(state, receipts.get(state.id, ""))) for state in states]
+            await self._store.write(job_id, told, about, now=self._clock())
         stored = await self._store.read(job_id)
         return stored or StoredHistory(None, (), {}, about)
 
@@ -164,6 +172,11 @@ class Histories:
         if not (missing or surplus or twice):
             return None
         return HistoryDifference(job.job_id, *(tuple(sorted(ids)) for ids in (missing, surplus, twice)))
+
+
+def _with_receipt(state: RunState, text: str) -> RunState:
+    receipt = find_receipt(text)
+    return state if receipt is None else replace(state, message=with_receipt(state.message or "", receipt))
 
 
 def _clean(state: RunState) -> RunState:

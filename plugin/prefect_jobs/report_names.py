@@ -15,6 +15,9 @@ STEPS_LABEL = "prefect-jobs.steps"
 KIT_LABEL = "prefect-jobs.kit"
 """The label that marks a run of the kit."""
 
+RECEIPT_LABEL = "prefect-jobs.receipt"
+"""How the label begins with the receipt of a death that a worker reported first: ``.<id of the state>`` follows."""
+
 TITLE_LABEL = "prefect-jobs.title"
 """The label with the title that people read."""
 

@@ -112,7 +112,9 @@ SCENARIOS = {
     "a killed job is crashed, and its family killed": Scenario(
         "family", kill, "crashed", "ended", by="script", killed=3
     ),
-    "a killed job of a worker is crashed, and its family killed": Scenario("family", kill, "crashed", ""),
+    "a killed job of a worker is crashed, and its family killed": Scenario(
+        "family", kill, "crashed", "ended", killed=3
+    ),
     "a job whose sidecar was killed is cancelled": Scenario(
         "stepping", kill_sidecar_then(cancel), "cancelled", "stopped"
     ),

@@ -8,8 +8,9 @@ import pytest
 
 from prefect_jobs.gateway import PrefectUnavailable, Run
 from prefect_jobs.gateway.fake import FakePrefect, a_run, failed, pending, running
-from prefect_jobs.history import LOGS_ARRIVE_WITHIN, Histories, traceback_in
+from prefect_jobs.history import LOGS_ARRIVE_WITHIN, RECEIPT_ARRIVES_WITHIN, Histories, traceback_in
 from prefect_jobs.jobs import Job, job_from_run
+from prefect_jobs.sidecar.receipt import Receipt
 from prefect_jobs.store import HistoryStore
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.history import MESSAGE_LIMIT
@@ -72,6 +73,30 @@ async def test_a_past_once_read_is_told_while_prefect_is_away(store: HistoryStor
     assert (len(moved_on.transitions), moved_on.complete) == (1, False)
     with pytest.raises(PrefectUnavailable):
         await histories.of(as_job(pending()))
+
+
+async def test_the_receipt_of_a_crash_that_a_worker_told_arrives_a_moment_later(store: HistoryStore) -> None:
+    """The worker says Crashed; what was killed, the job's sidecar knows, and writes it beside the state."""
+    prefect = FakePrefect()
+    now = datetime.now(UTC)
+    run = replace(begun(prefect.put(pending())), uses_kit=True)
+    crashed = prefect.put(
+        replace(run, state_type="CRASHED", state_name="Crashed", state_id=f"{run.id}-c", state_message="Exit -9")
+    )
+    crashed = replace(crashed, ended_at=now)
+    clock = [now + timedelta(seconds=0.1)]
+    histories = Histories(prefect, store, clock=lambda: clock[0])
+    assert (await histories.of(as_job(crashed))).transitions[-1].receipt is None
+    receipt = Receipt(now.timestamp(), now.timestamp(), now.timestamp() + 0.5, "ended", [(41, "sh")], cause="died")
+    crashed = prefect.put(replace(crashed, receipts=((str(crashed.state_id), receipt.text()),)))
+    told = (await histories.of(as_job(crashed))).transitions[-1]
+    assert told.message == f"Exit -9. {receipt.text()}"
+    assert told.receipt is not None
+    clock[0] += RECEIPT_ARRIVES_WITHIN
+    await histories.of(as_job(crashed))
+    asked = prefect.requests
+    await histories.of(as_job(crashed))
+    assert prefect.requests == asked
 
 
 async def test_an_attempt_keeps_its_worker_when_another_takes_the_next(store: HistoryStore) -> None:

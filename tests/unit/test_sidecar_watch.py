@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from prefect_jobs.report_names import RECEIPT_LABEL
 from prefect_jobs.sidecar import watch
 from prefect_jobs.sidecar.adapter_line import AdapterLine
 from prefect_jobs.sidecar.http_call import Unclear
@@ -290,12 +291,16 @@ def test_a_failed_job_that_was_queued_again_does_not_crash_by_the_end_of_its_old
 
 
 def test_a_death_that_its_worker_reports_is_not_reported_twice(stage_of: Callable[..., Stage]) -> None:
+    """The receipt is a label: to write the state again would race with a worker that gives the run back."""
     stage = stage_of(OneRun())
     stage.tree.on_freeze = lambda: stage.run.put("CRASHED", message="the worker's words")
     stage.die()
     assert stage.watch.run()
     assert stage.run.done == ["freeze", "kill"]
     assert stage.run.message == "the worker's words"
+    receipt = find_receipt(stage.run.labels[f"{RECEIPT_LABEL}.{stage.run.states[-1]['id']}"])
+    assert receipt is not None
+    assert (receipt.cause, receipt.how, len(receipt.processes)) == ("died", "ended", 2)
 
 
 @pytest.mark.parametrize("phase", [RETURNED, RAISED])

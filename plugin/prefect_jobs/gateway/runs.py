@@ -15,6 +15,7 @@ from prefect_jobs.report_names import (
     CREATED_LABEL,
     KIT_LABEL,
     PROGRESS_LABEL,
+    RECEIPT_LABEL,
     RESULT_LABEL,
     STEPS_LABEL,
     TITLE_LABEL,
@@ -126,6 +127,8 @@ class Run:
     scheduled_by_prefect: bool = False
     steps: tuple[RunStep, ...] = ()
     """What its attempts did, in order."""
+    receipts: tuple[tuple[str, str], ...] = ()
+    """Ids of states that others wrote, each with the text of the receipt that belongs to it."""
     read_order: int = field(default=0, compare=False)
     """When the read that saw this began, on the process's monotonic clock in ns: a later read overrules an earlier."""
 
@@ -203,6 +206,11 @@ def _steps(labels: Mapping[str, Any]) -> tuple[RunStep, ...]:
     return tuple(sorted(found, key=lambda step: (step.attempt, step.started_at)))
 
 
+def _receipts(labels: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    begins = f"{RECEIPT_LABEL}."
+    return tuple((name.removeprefix(begins), str(text)) for name, text in labels.items() if name.startswith(begins))
+
+
 def run_from_json(
     data: Mapping[str, Any], *, flow_name: str, read_order: int, attempt_started_at: datetime | None = None
 ) -> Run:
@@ -250,6 +258,7 @@ def run_from_json(
         created_by=_text(labels.get(CREATED_LABEL)),
         scheduled_by_prefect=bool(data.get("auto_scheduled")),
         steps=_steps(labels),
+        receipts=_receipts(labels),
         read_order=read_order,
     )
 

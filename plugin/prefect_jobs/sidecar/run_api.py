@@ -96,9 +96,9 @@ class RunApi:
             self._put_back_an_end(seen, str(state["id"]))
         return State({"name": name, "type": type, "message": message, **state}, self.attempt)
 
-    def introduce(self, label: str) -> None:
-        """Mark the run as one that is watched: only such a run is asked to stop, and not stopped by Prefect."""
-        self._change("PATCH", "labels", {label: "1"})
+    def label(self, name: str, text: str) -> None:
+        """Give the run a label. Its state is left alone, whoever writes it."""
+        self._change("PATCH", "labels", {name: text})
 
     def cancelling_timeout(self) -> float:
         """Seconds after which the server ends a run that is being cancelled, whatever became of it."""

@@ -9,7 +9,7 @@ import os
 import select
 import time
 
-from prefect_jobs.report_names import KIT_LABEL
+from prefect_jobs.report_names import KIT_LABEL, RECEIPT_LABEL
 from prefect_jobs.sidecar.adapter_line import AdapterLine
 from prefect_jobs.sidecar.http_call import HttpApi, Refused, Unclear
 from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, RUNNING, STOPPED, Orders, read_phase
@@ -197,7 +197,7 @@ class Watch:
             return
         if not self._introduced:
             # Not the job's own business: one that is stuck in C code from its first line on says nothing.
-            self._run.introduce(KIT_LABEL)
+            self._run.label(KIT_LABEL, "1")
             self._introduced = True
         if state.run_count != self._run.attempt and not self._was_resumed(state):
             self._let_go()
@@ -254,7 +254,7 @@ class Watch:
             self._next_look = self._phase_since + LINGER  # its death comes first
         elif self._phase == STOPPED and self._tree is not None and self._orders.alone:
             self._tree.freeze()
-            self._add_to_receipt(state, self._tree.kill())
+            self._add_to_receipt(state, self._tree.kill(), time.time())
         else:
             self._page.settle()
             self._over = True
@@ -453,14 +453,14 @@ class Watch:
             self._over = True
             return
         if state.terminal:
-            self._add_to_receipt(state, killed)
+            self._add_to_receipt(state, killed, died)
             return
         wished = state.type == "CANCELLING"
         if patience > 0 and not self._hurry and not (wished and state.name in ("Stopping", "Aborting")):
             return
         if waited or (self._phase in (RUNNING, INTERRUPTED) and not wished):
-            receipt = self._receipt(StopRequest(CRASHED, died, died), "ended", killed, cause="died")
-            self._run.write(state, "CRASHED", "Crashed", with_receipt(CRASHED, receipt), force=False)
+            message = with_receipt(CRASHED, self._receipt_of_death(died, killed))
+            self._run.write(state, "CRASHED", "Crashed", message, force=False)
         else:
             type, name, how = self._ending(state)
             request = self._page.request() or (self._wish(state) if wished else None)
@@ -471,10 +471,16 @@ class Watch:
             self._run.write(state, type, name, message, force=type != "CANCELLED")
         self._over = True
 
-    def _add_to_receipt(self, state: State, killed: "Sequence[Process]") -> None:
-        """Name in the receipt of a job that stopped by itself what it left behind."""
+    def _receipt_of_death(self, died: float, killed: "Sequence[Process]") -> Receipt:
+        return self._receipt(StopRequest(CRASHED, died, died), "ended", killed, cause="died")
+
+    def _add_to_receipt(self, state: State, killed: "Sequence[Process]", died: float) -> None:
+        """Name what a job left behind that stopped by itself, or whose death was told by somebody else."""
         request = self._page.request()
         if killed and self._phase == STOPPED and request is not None and state.type == "CANCELLED":
             message = with_receipt(state.message, self._receipt(request, "stopped", killed))
             self._run.write(state, state.type, state.name, message, force=True)
+        elif state.type == "CRASHED" and self._phase in (RUNNING, INTERRUPTED):
+            # Not into the state: in this moment a worker may give the run back to the queue.
+            self._run.label(f"{RECEIPT_LABEL}.{state.id}", self._receipt_of_death(died, killed).text())
         self._over = True

@@ -129,13 +129,17 @@ class HistoryStore:
         return StoredHistory(row.state_id, states, {r.state_id: r.worker for r in found}, about, row.read_at)
 
     async def write(self, job_id: str, states: Sequence[RunState], about: Circumstances, *, now: datetime) -> None:
-        """Store the states that are not stored yet, and what is known of the run now."""
+        """Store the states that are not stored yet, what was added to a message, and what is known of the run now."""
         async with self._database.writing() as connection:
-            of_job = select(transitions.c.state_id).where(transitions.c.job_id == job_id)
-            known = set((await connection.execute(of_job)).scalars())
-            fresh = [_row(job_id, state) for state in states if state.id not in known]
-            if fresh:
+            of_job = select(transitions.c.state_id, transitions.c.message).where(transitions.c.job_id == job_id)
+            known = {row.state_id: row.message for row in await connection.execute(of_job)}
+            rows = [_row(job_id, state) for state in states]
+            if fresh := [row for row in rows if row["state_id"] not in known]:
                 await connection.execute(insert(transitions), fresh)
+            for row in rows:
+                if row["message"] != known.get(row["state_id"], row["message"]):
+                    of_state = (transitions.c.job_id == job_id) & (transitions.c.state_id == row["state_id"])
+                    await connection.execute(update(transitions).where(of_state).values(message=row["message"]))
             await self._note_worker(connection, job_id, states, about.worker)
             await connection.execute(delete(histories).where(histories.c.job_id == job_id))
             await connection.execute(
