@@ -129,16 +129,23 @@ class Jobs:
         self._scripts: list[subprocess.Popen[bytes]] = []
 
     def start(
-        self, name: str, how: How = "worker", *, file: Path = SUBJECTS, pool: str = "jobs", **parameters: Any
+        self,
+        name: str,
+        how: How = "worker",
+        *,
+        file: Path = SUBJECTS,
+        pool: str = "jobs",
+        prefect_api_url: str | None = None,
+        **parameters: Any,
     ) -> Subject:
-        """Start a job of this type."""
+        """Start a job of this type. A script may be told another address of Prefect's API."""
         folder = self._folder / f"{next(self._numbers)}-{name}"
         folder.mkdir()
         if how == "worker":
             deployment = self.prefect.deploy(file, name, name=f"lifecycle-{pool}", work_pool=pool)
             run = self.prefect.start(deployment, folder=str(folder), **parameters)
         else:
-            run = self._run_script(name, folder, parameters)
+            run = self._run_script(name, folder, parameters, prefect_api_url)
         return self._started(run, folder)
 
     def _started(self, run: str, folder: Path) -> Subject:
@@ -163,10 +170,11 @@ class Jobs:
         self._scripts.append(engine)
         return self._started(subject.id, subject.folder).wait_ready()
 
-    def _run_script(self, name: str, folder: Path, parameters: dict[str, Any]) -> str:
+    def _run_script(self, name: str, folder: Path, parameters: dict[str, Any], prefect_api_url: str | None) -> str:
+        environment = self.stack.environment | ({"PREFECT_API_URL": prefect_api_url} if prefect_api_url else {})
         with (folder / "output").open("wb") as out:
             command = [sys.executable, str(SUBJECTS), name, str(folder), json.dumps(parameters)]
-            script = subprocess.Popen(command, env=self.stack.environment, stdout=out, stderr=out)
+            script = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
         self._scripts.append(script)
         wanted = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}, "flows": {"name": {"any_": [name]}}}
 
