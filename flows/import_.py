@@ -3,11 +3,12 @@
 import csv
 import fcntl
 import io
+import logging
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from typing import Any, BinaryIO, Literal
 
-from prefect_jobs import checkpoint, job, progress, publishing
+from prefect_jobs import JobStopped, checkpoint, job, progress, publishing
 from prefect_jobs.events import open_event_store
 from prefect_jobs.events.incoming.event_file import EventFile, open_confined
 from prefect_jobs.events.incoming.event_import import BATCH, EventImport, open_import
@@ -16,6 +17,8 @@ from prefect_jobs.events.incoming.records import Record, Rejected, UnreadableFil
 from prefect_jobs.settings import Settings
 
 COLUMNS_TOLD = 20
+
+logger = logging.getLogger("prefect_jobs.flows.import")
 
 
 @job("import", title="Import", description="Import events from external files", timeout=3600)
@@ -66,10 +69,13 @@ def _take_all(file: EventFile, taking: EventImport) -> dict[str, Any]:
                     unknown = unknown_columns(found.fields)
                 if rows % BATCH == 0:
                     _take(batch, taking, file, rows)
+            _take(batch, taking, file, rows)
         except UnreadableFile as error:
             _take(batch, taking, file, rows)
             raise UnreadableFile(f"{error}. Of the rows before, {_summary(taking, report)}") from error
-        _take(batch, taking, file, rows)
+        except JobStopped:
+            logger.warning("Stopped after %s rows: of those, %s", f"{rows - len(batch):,}", _summary(taking, report))
+            raise
         return {
             "rows": rows,
             **vars(taking.tally),
@@ -110,8 +116,8 @@ class _Report:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        # A file that was no good has its report, too; a job that is stopped has none.
-        if kind is not None and issubclass(kind, UnreadableFile):
+        # A file that was no good has its report, too, and so has a job that was stopped: its good rows are in.
+        if kind is not None and issubclass(kind, UnreadableFile | JobStopped):
             self._open.close()
         else:
             self._open.__exit__(kind, error, trace)

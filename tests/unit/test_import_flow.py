@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import os
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -140,14 +141,36 @@ def test_a_dry_run_says_what_would_happen(data: Path) -> None:
     assert (done["imported"], done["skipped"], done["rejected"]) == (1, 1, 1)
 
 
-def test_an_import_that_is_asked_to_stop_keeps_whole_batches_and_can_be_started_again(data: Path) -> None:
-    lines = [f"A,2026-03-04T08:{n // 60:02}:{n % 60:02}Z" for n in range(2_500)] + ["A,soon"]
+def test_an_import_that_is_asked_to_stop_keeps_whole_batches_and_can_be_started_again(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = ["A,soon"] + [f"A,2026-03-04T08:{n // 60:02}:{n % 60:02}Z" for n in range(2_500)]
     name = put(data, "\n".join(["camera_name,started_at", *lines]))
     with stopping_at(2), pytest.raises(JobStopped):
         do_import(path=name)
-    assert stored(data) == 2_000
+    assert stored(data) == 1_999
+    [said] = [record.getMessage() for record in caplog.records]
+    assert said.startswith(
+        "Stopped after 2,000 rows: of those, 1,999 were imported, 0 updated, 0 skipped, 1 rejected: "
+    )
+    assert len(report(data, {"report_path": said.rpartition(" ")[2]})) == 2
     result = do_import(path=name)
-    assert (result["skipped"], result["imported"], result["rejected"]) == (2_000, 500, 1)
+    assert (result["skipped"], result["imported"], result["rejected"]) == (1_999, 501, 1)
+
+
+def test_a_longer_file_takes_no_more_memory(data: Path) -> None:
+    def peak(rows: int) -> int:
+        line = '{{"camera_name": "{}", "started_at": "2026-03-04T{:02}:{:02}:{:02}Z"}}\n'
+        lines = (line.format(rows, n // 3600, n // 60 % 60, n % 60) for n in range(rows))
+        name = put(data, "".join(lines), f"{rows}.jsonl")
+        tracemalloc.start()
+        assert do_import(path=name)["imported"] == rows
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(10)  # loads what is loaded once
+    assert peak(20_000) < 1.2 * peak(2_500)
 
 
 def test_an_upload_goes_when_its_events_are_in(data: Path) -> None:
