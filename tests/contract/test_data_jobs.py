@@ -21,6 +21,7 @@ def ids(stack: Stack) -> dict[str, str]:
     with httpx.Client(base_url=stack.api_url, timeout=30) as api:
         answers = {
             "backup": api.post("/api/backup", json={}),
+            "backup at the same time": api.post("/api/backup", json={}),
             "restore": api.post("/api/backup/restore", content=b"nothing of an archive"),
             "batch_audit": api.post("/api/ai-audit/batch", json={"limit": 20, "force_reevaluate": True}),
             "re_evaluation": api.post("/api/jobs", json={"job_type": "re_evaluation", "parameters": {"limit": 20}}),
@@ -29,6 +30,14 @@ def ids(stack: Stack) -> dict[str, str]:
         }
     assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 202)
     return {name: answer.json()["job_id"] for name, answer in answers.items()}
+
+
+def test_two_backups_are_never_at_work_at_once(api: httpx.Client, ids: dict[str, str]) -> None:
+    """The second one waits for the first, and says so; it does not fail."""
+    done = [job(api, ids[name], status="completed") for name in ("backup", "backup at the same time")]
+    first, second = sorted(done, key=lambda one: one["started_at"])
+    assert first["completed_at"] <= second["started_at"]
+    assert first["result"]["manifest"]["backup_id"] != second["result"]["manifest"]["backup_id"]
 
 
 def test_a_backup_is_made_listed_fetched_and_deleted(api: httpx.Client, ids: dict[str, str]) -> None:

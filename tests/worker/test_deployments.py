@@ -62,6 +62,13 @@ def test_the_nightly_export_waits_for_someone_to_switch_it_on(prefect: PrefectAp
     assert nightly["parameters"] == {"format": "csv", "period": "yesterday"}
 
 
+@pytest.mark.parametrize("name", ["backup", "cleanup"])
+def test_a_nightly_backup_and_cleanup_wait_for_someone_to_switch_them_on(prefect: PrefectApi, name: str) -> None:
+    deployment = prefect.get(f"/deployments/name/{name}/api")
+    assert [schedule["active"] for schedule in deployment["schedules"]] == [False]
+    assert deployment["global_concurrency_limit"]["limit"] == 1
+
+
 async def test_a_change_is_written_and_a_schedule_stays_as_an_operator_left_it(
     client: PrefectClient, prefect: PrefectApi, declared: list[Declaration]
 ) -> None:
