@@ -92,6 +92,13 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds between two readings of all jobs, from the end of one to the beginning of the next.",
     )
+    unheard_after: float = Field(
+        default=900.0,
+        ge=0,
+        le=30 * 86_400,
+        description="Seconds without a sign of life after which a running job is ended as crashed; 0: never. It must "
+        "be several of Prefect's `PREFECT_FLOWS_HEARTBEAT_FREQUENCY` (180).",
+    )
     access_log: bool = Field(
         default=True, description="Whether `prefect-jobs serve` writes a line of JSON for each request."
     )

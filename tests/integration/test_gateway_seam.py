@@ -35,7 +35,7 @@ from prefect_jobs.gateway import (
 )
 from prefect_jobs.gateway.fake import FakePrefect, a_run
 from prefect_jobs.gateway.outlook import Places, Way
-from prefect_jobs.gateway.prefect import PrefectGateway
+from prefect_jobs.gateway.prefect import HEARTBEAT, PrefectGateway
 from prefect_jobs.gateway.transitions import RunTransitions
 from prefect_jobs.report_names import PROGRESS_EVENT, PROGRESS_LABEL, TITLE_LABEL
 from tests.stack import Stack
@@ -54,6 +54,7 @@ class World(Protocol):
     async def log(
         self, run_id: str, messages: list[str], *, timestamp: datetime | None = None, level: int = 20
     ) -> None: ...
+    async def beat(self, run_id: str, at: datetime) -> None: ...
     async def deploy(self) -> None: ...
     async def queue_up(self) -> str:
         """A run in the work pool `seam`, which nobody serves, of a deployment with one place."""
@@ -85,6 +86,9 @@ class FakeWorld:
     ) -> None:
         for message in messages:
             self.prefect.log(run_id, message, timestamp=timestamp, level=level)
+
+    async def beat(self, run_id: str, at: datetime) -> None:
+        self.prefect.beat(run_id, at)
 
     async def deploy(self) -> None:
         """Done already."""
@@ -135,6 +139,10 @@ class RealWorld:
             for message in messages
         ]
         await self.client.create_logs(lines)
+
+    async def beat(self, run_id: str, at: datetime) -> None:
+        resource = Resource({"prefect.resource.id": f"prefect.flow-run.{run_id}"})
+        await self.events.emit(Event(occurred=cast("Any", at), event=HEARTBEAT, resource=resource))
 
     async def deploy(self) -> None:
         """A deployment that no worker serves."""
@@ -382,6 +390,33 @@ async def test_a_run_that_is_not_there_cannot_be_acted_on(world: World, run_id: 
     with pytest.raises(RunGone):
         await world.gateway.retry(run_id, "")
     await world.gateway.delete_run(run_id)
+
+
+async def test_a_running_run_ends_as_crashed_unless_it_moved_on(world: World) -> None:
+    run_id = await world.new_run()
+    await world.move(run_id, "RUNNING")
+    seen = (await world.gateway.states(run_id))[-1].id
+    with pytest.raises(StateRefused):
+        await world.gateway.crash(run_id, "gone", seen=str(uuid4()))
+    written = await world.gateway.crash(run_id, "gone", seen=seen)
+    assert (written.type, written.name, written.message) == ("CRASHED", "Crashed", "gone")
+    with pytest.raises(StateRefused):
+        await world.gateway.crash(run_id, "gone", seen=seen)
+    with pytest.raises(RunGone):
+        await world.gateway.crash(str(uuid4()), "gone", seen=seen)
+
+
+async def test_the_last_two_signs_of_life_of_a_run_are_told(world: World) -> None:
+    run_id, other = await world.new_run(), await world.new_run()
+    assert await world.gateway.heartbeats(run_id) == []
+    now = datetime.now(UTC).replace(microsecond=0)
+    beats = [now - timedelta(seconds=seconds) for seconds in (120, 60, 0)]
+    for at in beats:
+        await world.beat(run_id, at)
+    await world.beat(other, now)
+    async with asyncio.timeout(20):
+        while await world.gateway.heartbeats(run_id) != [beats[2], beats[1]]:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_run_is_deleted(world: World) -> None:

@@ -1,5 +1,6 @@
 """Stops that meet something: the end of the job, the beginning of it, another attempt, a server that froze or died."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -7,10 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from prefect_jobs.changes import ChangeHub
+from prefect_jobs.feed_turn import FeedStatus
+from prefect_jobs.gateway.prefect import PrefectGateway
+from prefect_jobs.state_waits import StateWaits
+from prefect_jobs.store import JobIndex, open_database
+from prefect_jobs.unheard import UnheardJobs
 from tests.lifecycle.jobs import SLOW_IMPORT, Jobs, Subject, frozen
 from tests.stack import eventually
 
@@ -72,7 +80,8 @@ def test_a_job_that_is_cancelled_while_it_imports_never_begins(jobs: Jobs) -> No
         return any("It was cancelled before it began" in message for message in messages)
 
     eventually(refused, within=60)
-    assert_over(subject, "cancelled")
+    subject.wait_gone()
+    assert (subject.wait_end()["state"], subject.run_count, len(subject.receipts)) == ("cancelled", 1, 1)
     assert not (subject.folder / "began").exists()
 
 
@@ -114,6 +123,33 @@ def test_a_job_that_is_killed_while_it_waits_for_its_next_attempt_is_seen_to_be_
     subject.process.kill()
     assert_over(subject, "crashed", how="ended")
     assert subject.act("retry").status_code == 200
+
+
+async def test_a_job_that_died_with_its_sidecar_is_ended_when_nothing_is_heard_of_it(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    """As on a machine that dies whole. Prefect's own heartbeat, which every flow sends, stands still."""
+    subject = jobs.start("sleeping", "script").wait_ready()
+    with frozen(subject.sidecars[-1].pid):
+        subject.process.kill()
+        subject.sidecars[-1].kill()
+    subject.wait_gone()
+    async with (
+        PrefectGateway.connect(jobs.stack.prefect_api_url) as gateway,
+        open_database(f"sqlite:///{tmp_path / 'index.db'}") as database,
+    ):
+        index = await JobIndex.open(database)
+        await index.apply(await gateway.read_runs([subject.id]), now=datetime.now(UTC))
+        waits = StateWaits(ChangeHub(await index.version()), index)
+        up = FeedStatus("up", 0.0, ready=True, reasons=())
+        unheard = UnheardJobs(gateway, index, waits, lambda: up, after=2.0)
+        await unheard.look()
+        assert subject.job["state"] == "running"
+        async with asyncio.timeout(30):
+            while subject.job["state"] == "running":
+                await asyncio.sleep(0.5)
+                await unheard.look()
+    assert subject.wait_end()["error"].startswith("Nothing was heard of the job's process since ")
 
 
 def test_a_stopping_job_is_neither_purged_nor_retried(jobs: Jobs) -> None:

@@ -29,6 +29,7 @@ from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.settings import Settings
 from prefect_jobs.state_waits import StateWaits
 from prefect_jobs.store import BulkStore, FeedLease, HistoryStore, JobIndex, LogStore, SessionStore, open_database
+from prefect_jobs.unheard import UnheardJobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ async def open_adapter(
         actions = JobActions(gateway, index, feed, hub, histories)
         bulk = BulkRunner(index, actions, BulkStore(database))
         waits = StateWaits(hub, index)
+        unheard = UnheardJobs(gateway, index, waits, feed.status, after=settings.unheard_after)
         async with create_task_group() as tasks:
             tasks.start_soon(feed.run)
             tasks.start_soon(ingest.run)
@@ -115,6 +117,7 @@ async def open_adapter(
             tasks.start_soon(bulk.run)
             tasks.start_soon(actions.keep_promises)
             tasks.start_soon(waits.run)
+            tasks.start_soon(unheard.run)
             yield Adapter(
                 settings,
                 gateway,

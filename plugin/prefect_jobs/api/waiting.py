@@ -31,10 +31,11 @@ async def wait(
     timeout: Annotated[
         float, Query(ge=0, le=LONGEST_WAIT, description="Seconds after which the answer comes all the same.")
     ] = 20.0,
+    alive: Annotated[bool, Query(description="The job itself asks, which is a sign of its life.")] = False,
 ) -> JobStateNow:
     """Wait until a job is not in this state any more. The sidecars of running jobs hear of a stop this way."""
     await adapter.job(job_id)
-    job = await adapter.waits.until_not(state, job_id, timeout=timeout)
+    job = await adapter.waits.until_not(state, job_id, timeout=timeout, alive=alive)
     if job is None:
         raise job_not_found(job_id)
     return JobStateNow(job_id=job.job_id, status=job.status, state=job.state)

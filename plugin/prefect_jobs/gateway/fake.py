@@ -96,6 +96,7 @@ class FakePrefect:
         self._states: dict[str, list[RunState]] = {}
         self._lines: list[LogLine] = []
         self._events: list[RunEvent] = []
+        self._beats: list[tuple[datetime, str]] = []
         self._flows = {flow.name: flow for flow in map(_deployed, deployed)}
         self._keys: dict[tuple[str, str], str] = {}
         self.queues: dict[str, int] = {}
@@ -157,6 +158,10 @@ class FakePrefect:
         progress = Progress(percent, message, run.run_count, _now())
         self._runs[run_id] = replace(run, progress=progress, uses_kit=True)
         self._tell(RunEvent(run_id, progress.at, progress=progress))
+
+    def beat(self, run_id: str, at: datetime) -> None:
+        """A run's process gives a sign of life."""
+        self._beats.append((at, run_id))
 
     def recorded(self, run_id: str, states: Sequence[RunState]) -> None:
         """Let a run have been in these states."""
@@ -324,6 +329,19 @@ class FakePrefect:
             raise StateRefused(f"it is in Prefect's state {run.state_name}")
         self._move(run, "SCHEDULED", "AwaitingRetry", message, ended_at=None, scheduled_for=_now())
         return self._states[run_id][-1]
+
+    async def crash(self, run_id: str, message: str, *, seen: str) -> RunState:
+        """See ``Gateway``."""
+        run = self._held(run_id)
+        if run.state_type != "RUNNING" or run.state_id != seen:
+            raise StateRefused(f"it is in Prefect's state {run.state_name}")
+        self._move(run, "CRASHED", "Crashed", message, ended_at=_now())
+        return self._states[run_id][-1]
+
+    async def heartbeats(self, run_id: str) -> list[datetime]:
+        """See ``Gateway``."""
+        self._asked()
+        return sorted((at for at, beating in self._beats if beating == run_id), reverse=True)[:2]
 
     async def delete_run(self, run_id: str) -> None:
         """See ``Gateway``."""

@@ -21,7 +21,7 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.context import SettingsContext, get_settings_context
 from prefect.events import Event
 from prefect.events.clients import PrefectEventSubscriber
-from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventOrder
+from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventOrder, EventResourceFilter
 from prefect.logging.clients import PrefectLogsSubscriber
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
 
@@ -52,6 +52,7 @@ from prefect_jobs.gateway.transitions import RunTransitions
 from prefect_jobs.report_names import CREATED_LABEL, PROGRESS_EVENT, RESULT_LABEL
 
 RUN_EVENTS = ("prefect.flow-run.", "prefect-jobs.")
+HEARTBEAT = "prefect.flow-run.heartbeat"
 RUN_RESOURCE = "prefect.flow-run."
 CONNECT_TIMEOUT = 20.0
 """Seconds that the event stream may take to open. Once open, the socket's own pings notice a server that froze."""
@@ -312,6 +313,11 @@ class PrefectGateway:
         _require_uuid(run_id)
         return await self._transitions.retry(run_id, message)
 
+    async def crash(self, run_id: str, message: str, *, seen: str) -> RunState:
+        """See ``Gateway``."""
+        _require_uuid(run_id)
+        return await self._transitions.crash(run_id, message, seen=seen)
+
     async def delete_run(self, run_id: str) -> None:
         """See ``Gateway``."""
         if _is_uuid(run_id):
@@ -421,6 +427,20 @@ class PrefectGateway:
         except httpx.HTTPError as error:
             raise PrefectUnavailable(self._url, type(error).__name__) from error
         return [found for event in events if (found := run_event(event))]
+
+    async def heartbeats(self, run_id: str) -> list[datetime]:
+        """See ``Gateway``."""
+        event_filter = EventFilter(
+            event=EventNameFilter(name=[HEARTBEAT]),
+            resource=EventResourceFilter(id=[f"{RUN_RESOURCE}{run_id}"]),
+            order=EventOrder.DESC,
+        )
+        self.requests += 1
+        try:
+            page = await self._client.read_events(event_filter, limit=2)
+        except httpx.HTTPError as error:
+            raise PrefectUnavailable(self._url, type(error).__name__) from error
+        return [datetime.fromtimestamp(event.occurred.timestamp(), UTC) for event in page.events]
 
     @asynccontextmanager
     async def subscribe(self) -> AsyncGenerator[AsyncIterator[RunEvent]]:

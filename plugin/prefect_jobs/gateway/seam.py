@@ -192,6 +192,19 @@ class Gateway(Protocol):
         """
         ...
 
+    async def crash(self, run_id: str, message: str, *, seen: str) -> RunState:
+        """End a running run as crashed whose process is gone, if it is still in the state that was ``seen``.
+
+        Raises:
+            StateRefused: it has moved on.
+            RunGone: it is not there.
+        """
+        ...
+
+    async def heartbeats(self, run_id: str) -> list[datetime]:
+        """When the run's process gave its last two signs of life, the newest first; none where it gives none."""
+        ...
+
     async def delete_run(self, run_id: str) -> None:
         """Delete a run, in whatever state. One that is gone already is no error."""
         ...

@@ -114,6 +114,13 @@ class RunTransitions:
             run_id, "SCHEDULED", "AwaitingRetry", message, details={"scheduled_time": datetime.now(UTC).isoformat()}
         )
 
+    async def crash(self, run_id: str, message: str, *, seen: str) -> RunState:
+        """See ``Gateway``."""
+        state: Mapping[str, Any] = (await self._run(run_id)).get("state") or {}
+        if state.get("type") != "RUNNING" or str(state["id"]) != seen:
+            raise StateRefused(f"it is in Prefect's state {state.get('name')}")
+        return await self._propose(run_id, "CRASHED", "Crashed", message)
+
     async def delete(self, run_id: str) -> None:
         """See ``Gateway``."""
         try:

@@ -47,7 +47,7 @@ class AdapterLine:
         if self._api is None or now < self._not_before:
             return
         try:
-            self._pending = self._api.begin("GET", f"{self._path}?state={known}&timeout={WAIT:g}")
+            self._pending = self._api.begin("GET", f"{self._path}?state={known}&timeout={WAIT:g}&alive=true")
             self._asked_at = now
         except Unclear:
             self.give_up()
