@@ -80,8 +80,8 @@ def test_a_job_that_is_cancelled_while_it_imports_never_begins(jobs: Jobs) -> No
         return any("It was cancelled before it began" in message for message in messages)
 
     eventually(refused, within=60)
-    subject.wait_gone()
-    assert (subject.wait_end()["state"], subject.run_count, len(subject.receipts)) == ("cancelled", 1, 1)
+    assert (subject.wait_end()["state"], subject.run_count) == ("cancelled", 1)
+    assert len(subject.receipts) <= 1  # Prefect's own cancel, which may be the first to end it, writes none
     assert not (subject.folder / "began").exists()
 
 
