@@ -1,14 +1,15 @@
 """How long the page takes to show what happened: a state set in Prefect until its card has changed, and a line logged
-in a flow's process until it stands in the open viewer; with up to ten tabs open, and beside Prefect's own page.
+in a flow's process until it stands in the open viewer; with up to a hundred tabs, and beside Prefect's own page.
 
     python -m benchmarks.page_latency --api-url http://127.0.0.1:8000 --prefect-api-url http://127.0.0.1:4200/api
 
 Everything runs on one machine, so both ends read one clock. The state is set through Prefect's client and timed from
 before that call, so Prefect's answer time is part of the figure. The line is logged by a process of its own with
 Prefect's `APILogHandler` under the worker's settings, as in a flow, and timed from before `logger.info`. In the browser
-a MutationObserver notes the moment when the change is in the document. The tabs are real ones of one Chromium, each
-with the same job and its log open; the one in front is measured. Prefect's page is looked at with one tab, a few times
-only, as it asks its server every few seconds.
+a MutationObserver notes the moment when the change is in the document. One tab is a real one of Chromium with the job
+and its log open, and is measured; the others are `light_viewers` of the same job, because a hundred real ones keep two
+cores busy by drawing. Prefect's page is looked at with one tab, a few times only, as it asks its server every few
+seconds.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 from uuid import UUID
 
 import psutil
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 from prefect import flow
 from prefect.client.orchestration import PrefectClient
 from prefect.states import Pending, Running
@@ -36,8 +37,7 @@ from prefect_jobs import prefect_environment
 
 GOAL_MS = 300
 WARM_UP = 5
-TABS = (1, 10)
-"""More real tabs than this measure the browser: a hundred of them keep two cores busy by drawing."""
+TABS = (1, 10, 50, 100)
 TAB_GOAL_MB = 1.0
 PREFECT_LOOKS = 6
 PREFECT_PATIENCE = 90.0
@@ -178,17 +178,18 @@ def _prefects_row(name: str, taken: Sequence[float]) -> str:
     return f"| {name} | 1 | {len(taken)} | {statistics.median(taken):.0f} | {max(taken):.0f} (longest) | | |"
 
 
-async def _open_tabs(context: BrowserContext, address: str, count: int) -> None:
-    """Open so many tabs, some at a time, each until its log is live."""
-    some = asyncio.Semaphore(4)
-
-    async def one() -> None:
-        async with some:
-            page = await context.new_page()
-            await page.goto(address)
-            await page.locator(".indicator.connected").wait_for(timeout=120_000)
-
-    await asyncio.gather(*(one() for _ in range(count)))
+@asynccontextmanager
+async def _light_viewers(api_url: str, run_id: UUID, count: int) -> AsyncGenerator[None]:
+    """So many further tabs of the same job."""
+    command = [sys.executable, "-m", "benchmarks.light_viewers", api_url, str(run_id), str(count)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert (await process.stdout.readline()).strip() == b"ready", "the light viewers could not connect"
+        yield
+    finally:
+        process.kill()
+        await process.wait()
 
 
 def _server_of(url: str) -> psutil.Process:
@@ -209,18 +210,20 @@ async def measure_ours(
     cards: list[str] = []
     lines: list[str] = []
     opened, before, used = 1, 0.0, 0.0
+    others = AsyncExitStack()
     page = await context.new_page()
     await page.goto(address)
     await page.evaluate(WATCH)
     for tabs in TABS:
-        await _open_tabs(context, address, tabs - opened)
+        if tabs > opened:
+            await others.enter_async_context(_light_viewers(api_url, run_id, tabs - opened))
         opened = tabs
-        await page.bring_to_front()
         cards.append(row("state set in Prefect → card", await _cards(page, client, run_id, count + WARM_UP), tabs))
         await client.set_flow_run_state(run_id, Running(), force=True)
         lines.append(row("`logger.info` → line", await _lines(page, prefect_api_url, run_id, count + WARM_UP), tabs))
         used = server.memory_full_info().uss / 1e6
         before = before or used
+    await others.aclose()
     await context.close()
     return [*cards, *lines], (used - before) / (TABS[-1] - TABS[0])
 
