@@ -52,6 +52,29 @@ async def test_on_paper_there_is_the_job_and_no_button(site: Site, open_page: Op
     await expect(page.get_by_test_id("jobs-list")).to_be_hidden()
 
 
+async def test_paper_is_white_though_the_page_is_dark_and_is_no_longer_than_what_is_drawn(
+    site: Site, open_page: OpenPage
+) -> None:
+    """The dark theme printed light words on white, and a long log its whole scroll height, which is pages of nothing."""
+    site.double.put(job("one", "completed"))
+    site.double.store_lines("one", *(f"line {number}" for number in range(2000)))
+    page = await open_page(f"{site.url}/jobs?job=one", color_scheme="dark")
+    last = page.locator(".line", has_text="line 1999")
+    await expect(last).to_be_visible()
+    assert await page.evaluate("getComputedStyle(document.body).color") == "rgb(243, 244, 246)"
+
+    await page.emulate_media(media="print", color_scheme="dark")
+
+    assert await page.evaluate("getComputedStyle(document.body).color") == "rgb(17, 24, 39)"
+    assert await last.evaluate("line => getComputedStyle(line.querySelector('.line-message')).color") == "rgb(31, 41, 55)"
+    await expect(last).to_be_visible()
+    for control in ("Find in logs", "Copy logs", "Clear logs", "Back to the list", "New job", "Open in Prefect"):
+        await expect(page.get_by_label(control, exact=True).locator("visible=true")).to_have_count(0)
+    drawn = await page.locator(".line").count()
+    tall = await page.evaluate("document.getElementById('jobs-page').scrollHeight")
+    assert tall < 800 + 25 * drawn, f"{tall} pixels for {drawn} lines"
+
+
 async def test_with_reduced_motion_nothing_moves_but_what_says_that_work_goes_on(
     site: Site, open_page: OpenPage
 ) -> None:

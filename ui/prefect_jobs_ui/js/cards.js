@@ -5,7 +5,7 @@ import {html} from "htm/preact"
 import {useEffect, useLayoutEffect, useReducer, useRef} from "preact/hooks"
 import {address, select} from "./address.js"
 import {rights} from "./api.js"
-import {Icon} from "./drawing.js"
+import {Icon, paper} from "./drawing.js"
 import {listKeys} from "./keys.js"
 import {lacking, rowAt, rowOf} from "./list_rows.js"
 import {listState} from "./list_state.js"
@@ -125,6 +125,7 @@ export function Cards({model, rows: store}) {
       hold()
     }
     const watcher = new ResizeObserver(() => {
+      if (paper.matches) return
       follow(me.scroll.resize(me.rows.total, element.clientHeight))
       ask()
       redraw()

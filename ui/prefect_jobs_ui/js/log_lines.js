@@ -2,6 +2,7 @@
 // drawn, and what is being read stays in its place while lines come, go or change their height above it.
 import {html} from "htm/preact"
 import {useLayoutEffect, useReducer, useRef} from "preact/hooks"
+import {paper} from "./drawing.js"
 import {textOf} from "./log_copying.js"
 import {Gap, Line, Mark} from "./log_row.js"
 import {rowsOf} from "./log_rows.js"
@@ -96,6 +97,7 @@ export function LogLines({reader, view, opened, linked, announcement, empty, onO
   useLayoutEffect(() => {
     const element = box.current
     const watcher = new ResizeObserver(() => {
+      if (paper.matches) return
       place.tall = element.clientHeight
       place.width = element.clientWidth
       redraw()
@@ -183,9 +185,9 @@ export function LogLines({reader, view, opened, linked, announcement, empty, onO
     onScroll=${scroll} onWheel=${wheel} onTouchMove=${leave} onKeyDown=${key} onPointerDown=${press} onCopy=${copy}>
     <p class="sr-only">${announcement}</p>
     ${rows.length
-      ? html`<div class="rows" aria-live="off"><div style=${{height: `${heights.top(first)}px`}}></div>
+      ? html`<div class="rows" aria-live="off"><div class="line-space" style=${{height: `${heights.top(first)}px`}}></div>
           ${drawn.map((row, index) => draw(row, first + index))}
-          <div style=${{height: `${Math.max(0, heights.total - heights.top(last))}px`}}></div></div>`
+          <div class="line-space" style=${{height: `${Math.max(0, heights.total - heights.top(last))}px`}}></div></div>`
       : empty}
   </div>`
 }
