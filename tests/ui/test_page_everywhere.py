@@ -55,7 +55,7 @@ async def test_on_paper_there_is_the_job_and_no_button(site: Site, open_page: Op
 async def test_paper_is_white_though_the_page_is_dark_and_is_no_longer_than_what_is_drawn(
     site: Site, open_page: OpenPage
 ) -> None:
-    """The dark theme printed light words on white, and a long log its whole scroll height, which is pages of nothing."""
+    """The dark theme printed light words on white, and a long log its whole scroll height: pages of nothing."""
     site.double.put(job("one", "completed"))
     site.double.store_lines("one", *(f"line {number}" for number in range(2000)))
     page = await open_page(f"{site.url}/jobs?job=one", color_scheme="dark")
@@ -66,7 +66,8 @@ async def test_paper_is_white_though_the_page_is_dark_and_is_no_longer_than_what
     await page.emulate_media(media="print", color_scheme="dark")
 
     assert await page.evaluate("getComputedStyle(document.body).color") == "rgb(17, 24, 39)"
-    assert await last.evaluate("line => getComputedStyle(line.querySelector('.line-message')).color") == "rgb(31, 41, 55)"
+    message = last.locator(".line-message")
+    assert await message.evaluate("node => getComputedStyle(node).color") == "rgb(31, 41, 55)"
     await expect(last).to_be_visible()
     for control in ("Find in logs", "Copy logs", "Clear logs", "Back to the list", "New job", "Open in Prefect"):
         await expect(page.get_by_label(control, exact=True).locator("visible=true")).to_have_count(0)

@@ -46,5 +46,5 @@ def _age(seconds: float) -> str:
         return text("feed.moment")
     for unit, size in (("hour", 3600), ("minute", 60)):
         if seconds >= size:
-            return text(f"feed.{unit}", int(seconds // size))
-    return text("feed.second", int(seconds))
+            return text(f"ago.{unit}", int(seconds // size))
+    return text("ago.second", int(seconds))

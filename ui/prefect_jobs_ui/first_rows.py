@@ -113,19 +113,16 @@ def distance(then: datetime, *, now: datetime) -> str:
     seconds = max(0.0, (now - then).total_seconds())
     minutes = int(seconds / 60 + 0.5)
     days = int(seconds / 86_400 + 0.5)
-    for limit, words in (
-        (30, "less than a minute"),
-        (90, "1 minute"),
-        (44.5 * 60, f"{minutes} minutes"),
-        (89.5 * 60, "about 1 hour"),
-        (1439.5 * 60, f"about {int(minutes / 60 + 0.5)} hours"),
-        (2519.5 * 60, "1 day"),
-        (29.5 * 86_400, f"{days} days"),
-        (44.5 * 86_400, "about 1 month"),
-        (59.5 * 86_400, "about 2 months"),
-        (365 * 86_400, f"{int(days / 30 + 0.5)} months"),
+    for limit, name, count in (
+        (30, "distance.moment", None),
+        (44.5 * 60, "ago.minute", minutes),
+        (1439.5 * 60, "distance.hour", int(minutes / 60 + 0.5)),
+        (2519.5 * 60, "ago.day", 1),
+        (29.5 * 86_400, "ago.day", days),
+        (44.5 * 86_400, "distance.month", 1),
+        (59.5 * 86_400, "distance.month", 2),
+        (365 * 86_400, "ago.month", int(days / 30 + 0.5)),
     ):
         if seconds < limit:
-            return f"{words} ago"
-    years = int(days / 365.25)
-    return f"about {max(years, 1)} year{'' if years <= 1 else 's'} ago"
+            return text(name, count)
+    return text("distance.year", max(1, int(days / 365.25)))

@@ -32,7 +32,7 @@ from prefect_jobs_ui.cards import type_label
 from prefect_jobs_ui.first_rows import count_text, first_row, first_tabs, phase_of
 from prefect_jobs_ui.guard import PageGuard, content_security_policy
 from prefect_jobs_ui.session import PageSession, who
-from prefect_jobs_ui.texts import TEXTS
+from prefect_jobs_ui.texts import TEXTS, text
 from prefect_jobs_ui.viewers import VISIT, Viewers, Visit
 
 _HERE = Path(__file__).parent
@@ -81,7 +81,7 @@ def mount(
     bokeh = add_applications(
         cast(Any, {path: lambda: _open_session(path)}),
         app=app,
-        title="Jobs",
+        title=text("title"),
         location=False,
         check_unused_sessions_milliseconds=_SWEEP_MS,
         unused_session_lifetime_milliseconds=_UNUSED_SESSION_MS,
@@ -115,7 +115,7 @@ def _open_session(path: str) -> None:
     panel.state.rel_path = ""
     with config.set(browser_info=False):  # three more models that nobody reads
         for part in (session.toolbar, session.list, session.detail):
-            part.server_doc(document, "Jobs", location=False)
+            part.server_doc(document, text("title"), location=False)
 
     def close(_context: object) -> None:
         session.close()

@@ -6,8 +6,8 @@ import {paper} from "./drawing.js"
 import {textOf} from "./log_copying.js"
 import {Gap, Line, Mark} from "./log_row.js"
 import {rowsOf} from "./log_rows.js"
-import {TEXTS} from "./log_wording.js"
 import {RowHeights} from "./row_heights.js"
+import {t} from "./texts.js"
 
 const GUESS = 21 // one line of text, in pixels
 const SPARE = 240 // pixels drawn above and below the box
@@ -181,7 +181,7 @@ export function LogLines({reader, view, opened, linked, announcement, empty, onO
       current=${seq !== 0 && seq === currentSeq} searched=${searched} view=${view} opened=${opened} onOpen=${onOpen} onPick=${onPick} onCopy=${onCopy} />`
   }
   const drawn = rows.slice(first, last)
-  return html`<div class="lines ${view.wrap ? "" : "unwrapped"} ${view.times ? "" : "untimed"}" ref=${box} role="log" aria-live="polite" aria-label=${TEXTS.box} tabindex="0"
+  return html`<div class="lines ${view.wrap ? "" : "unwrapped"} ${view.times ? "" : "untimed"}" ref=${box} role="log" aria-live="polite" aria-label=${t("log.box")} tabindex="0"
     onScroll=${scroll} onWheel=${wheel} onTouchMove=${leave} onKeyDown=${key} onPointerDown=${press} onCopy=${copy}>
     <p class="sr-only">${announcement}</p>
     ${rows.length

@@ -76,7 +76,7 @@ function Types({rows, wanted}) {
   const within = (field) => rangeOf(field, {start: wanted.from, end: wanted.to})
   const cell = (value, filter) => html`<td>${value ? html`<a ...${toList(filter)}>${number(value)}</a>` : "0"}</td>`
   return html`<section class="panel types"><h3>${t("statistics.by-type")}</h3><div class="table-scroll" tabindex="0" role="region" aria-label=${t("statistics.by-type")}><table>
-    <thead><tr><th scope="col">${t("row.type")}</th><th scope="col">${t("statistics.created")}</th>${ENDED.map((name) => html`<th key=${name} scope="col">${t(`status.${name}`)}</th>`)}<th scope="col">${t("statistics.failure-rate")}</th><th scope="col">${t("statistics.wait")} p50</th><th scope="col">${t("statistics.run")} p50</th><th scope="col">p95</th></tr></thead>
+    <thead><tr><th scope="col">${t("row.type")}</th><th scope="col">${t("statistics.created")}</th>${ENDED.map((name) => html`<th key=${name} scope="col">${t(`status.${name}`)}</th>`)}<th scope="col">${t("statistics.failure-rate")}</th><th scope="col">${t("statistics.wait")} ${t("statistics.p50")}</th><th scope="col">${t("statistics.run")} ${t("statistics.p50")}</th><th scope="col">${t("statistics.p95")}</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row.type}><th scope="row"><a ...${toList({type: row.type})}>${typeLabel(row.type)}</a></th>
       ${cell(row.created, {type: row.type, q: within("created")})}${ENDED.map((status) => cell(row[status], {type: row.type, status, q: within("completed")}))}
       <td>${percent(failureRate(row))}</td><td>${seconds(row.wait.p50)}</td><td>${seconds(row.run.p50)}</td><td>${seconds(row.run.p95)}</td></tr>`)}</tbody></table></div></section>`

@@ -38,7 +38,7 @@ export function ThemeButton() {
     return () => prefersLight.removeEventListener("change", follow)
   }, [chosen])
   const {icon, next} = THEMES[chosen]
-  return html`<button type="button" class="button icon-button" aria-label=${t("theme.name", {theme: chosen})} title=${t("theme.hint", {theme: chosen, next})} onClick=${nextTheme}>
+  return html`<button type="button" class="button icon-button" aria-label=${t("theme.name", {theme: t(`theme.${chosen}`)})} title=${t("theme.hint", {theme: t(`theme.${chosen}`), next: t(`theme.${next}`)})} onClick=${nextTheme}>
     <${Icon} name=${icon} />
   </button>`
 }
