@@ -3,6 +3,7 @@
 import {html} from "htm/preact"
 import {useEffect, useRef, useState} from "preact/hooks"
 import {select} from "./address.js"
+import {Announced} from "./announced.js"
 import {ask} from "./api.js"
 import {Dialog, Ring} from "./dialog.js"
 import {closeDialog} from "./overlay.js"
@@ -13,6 +14,12 @@ import {shortId, stateLabel} from "./wording.js"
 
 const LOOK_MS = 400
 const PAGE = 100
+
+export function progressText(operation) {
+  const {state, total, waiting} = operation
+  if (state === "running") return t("bulk.running", {done: total - waiting, total})
+  return t("bulk.receipt", operation) + (state === "stopped" ? ` ${t("bulk.stopped")} ${t("bulk.waiting", {n: waiting})}` : "")
+}
 
 function Preview({preview}) {
   const {count, eligible, by_state, reasons} = preview
@@ -84,15 +91,14 @@ export function BulkDialog({action, chosen}) {
 
   const count = preview?.count ?? chosen.job_ids?.length
   const over = operation !== null && operation.state !== "running"
+  const progress = operation ? progressText(operation) : ""
   return html`<${Dialog} titleId="bulk-title" textId="bulk-text" testid="bulk-dialog" className="wide-dialog">${({close}) => html`
     <h2 id="bulk-title">${count === undefined ? t(`bulk.${action}`) : t(`bulk.title.${action}`, {n: count})}</h2>
     <div id="bulk-text">
       ${!operation && action === "purge" && html`<p class="warning">${t("bulk.warn.purge")}</p>`}
       ${!preview && !failure && html`<p role="status"><${Ring} /> ${t("bulk.counting")}</p>`}
       ${preview && !operation && html`<${Preview} preview=${preview} />`}
-      ${operation && html`<div role="status" class="bulk-progress">
-        <p>${over ? t("bulk.receipt", operation) : t("bulk.running", {done: operation.total - operation.waiting, total: operation.total})}
-          ${operation.state === "stopped" ? ` ${t("bulk.stopped")} ${t("bulk.waiting", {n: operation.waiting})}` : ""}</p></div>
+      ${operation && html`<p class="bulk-progress">${progress}</p><${Announced} text=${progress} step=${Math.floor(operation.progress / 25)} />
         <div class="bar big running" role="progressbar" aria-label=${t(`bulk.title.${action}`, {n: operation.total})} aria-valuenow=${operation.progress} aria-valuemin="0" aria-valuemax="100"><div class="fill" style=${{width: `${operation.progress}%`}}></div></div>
         <${Receipt} operation=${operation} items=${items} onMore=${more} />`}
     </div>

@@ -56,8 +56,8 @@ const Slow = () => html` <span class="slow-tag" title=${t("slower.hint")} data-t
 // Why a pending job waits (contract 16.2), and for which jobs.
 export function Waiting({reason, now, onSelect}) {
   const since = reason.since ? t("pending.since", {when: relative(reason.since, now)}) : ""
-  return html`<div class="note-box yellow" role="status" data-testid="waiting-section"><${Icon} name="clock" />
-    <p>${reason.text}${since && html` <span class="quiet">${since}</span>`}
+  return html`<div class="note-box yellow" data-testid="waiting-section"><${Icon} name="clock" />
+    <p><span role="status">${reason.text}</span>${since && html` <span class="quiet">${since}</span>`}
     ${(reason.held_by ?? []).map((id) => html` <button key=${id} type="button" class="link" onClick=${() => onSelect(id)}>${titleId(id).slice(0, 9)}</button>`)}</p></div>`
 }
 

@@ -43,7 +43,8 @@ export function render({model}) {
   model.on("msg:custom", (message) => {
     if (message.kind === "phase") show({phase: message.phase, failure: message.failure, fetching: false, total: null})
     else if (message.kind === "rows") {
-      listState.set({fetching: false})
+      const {fetching, answers} = listState.get()
+      listState.set({fetching: false, answers: answers + (fetching ? 1 : 0)})
       showRows({start: message.start, cards: message.cards}, message)
     } else if (message.kind === "edits") {
       const {rows: next, above} = applyEdits(rows.get(), message.edits, Cards.firstShown?.() ?? 0)

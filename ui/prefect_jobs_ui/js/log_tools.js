@@ -1,6 +1,7 @@
 // What can be done with a log: find, choose how lines look, copy, download.
 import {html} from "htm/preact"
 import {useEffect, useRef, useState} from "preact/hooks"
+import {Announced} from "./announced.js"
 import {Icon} from "./drawing.js"
 import {Popup} from "./log_popup.js"
 import {chooseView} from "./log_view.js"
@@ -50,7 +51,7 @@ export function Found({reader}) {
   const step = (by, label, keys, className) => html`<button type="button" class="button small icon-only" aria-label=${label} title=${`${label} (${keys})`} disabled=${none}
     onClick=${() => reader.step(by)}><${Icon} name="chevron" className=${className} /></button>`
   return html`<div class="found">
-    <span role="status" data-testid="find-hits">${hitsText(hits)}</span>
+    <span class="found-hits" data-testid="find-hits">${hitsText(hits)}</span><${Announced} text=${hitsText(hits)} step=${`${hits.text} ${hits.current}`} />
     ${step(-1, t("log.previous"), "Shift+Enter", "up")}${step(1, t("log.next"), "Enter", "")}
     <button type="button" class="button small ${book.contains ? "on" : ""}" aria-label=${t("log.only")} aria-pressed=${String(Boolean(book.contains))} onClick=${() => reader.only(!book.contains)}>
       <${Icon} name="filter" /><span class="wide">${t("log.only")}</span></button>

@@ -3,6 +3,7 @@
 import {html} from "htm/preact"
 import {useEffect, useState} from "preact/hooks"
 import {address, filterBy, go, isFiltered} from "./address.js"
+import {Announced} from "./announced.js"
 import {rights} from "./api.js"
 import {draw, Icon} from "./drawing.js"
 import {listenToKeys} from "./keys.js"
@@ -73,9 +74,8 @@ function Toolbar({model}) {
       <${StatusTabs} counts=${counts} />
       <${SearchBar} counts=${counts} />
     </div>`}
-    <div role="status" aria-live="polite">
-      ${notice && html`<p class="notice" data-testid="feed-notice"><${Icon} name="alert" />${notice}${known_at > 0 && html` <${Age} since=${known_at} />`}</p>`}
-    </div>`
+    ${notice && html`<p class="notice" data-testid="feed-notice"><${Icon} name="alert" />${notice}${known_at > 0 && html` <${Age} since=${known_at} />`}</p>`}
+    <${Announced} text=${notice} />`
 }
 
 // Tells the session which jobs are wanted: a text when it rests, everything else at once.
