@@ -1,8 +1,9 @@
-// What can be done to the chosen jobs, above the list.
+// What can be done to the chosen jobs, and what is being done to those that were chosen before, above the list.
 import {html} from "htm/preact"
 import {address} from "./address.js"
 import {rights} from "./api.js"
 import {searchOf} from "./bulk_filter.js"
+import {bulkRuns, isOver} from "./bulk_runs.js"
 import {Icon} from "./drawing.js"
 import {listState} from "./list_state.js"
 import {number} from "./numbers.js"
@@ -28,4 +29,11 @@ export function BulkBar() {
       <${Icon} name=${icon} /><span>${t(`bulk.${action}`)}</span></button>`)}
     ${!filter && total > ids.size && html`<button type="button" class="button small plain" onClick=${() => picks.all(searchOf(address.get()))}>${t("pick.all", {n: all})}</button>`}
   </div>`
+}
+
+export function BulkRuns() {
+  const {operations} = useStore(bulkRuns)
+  const word = ({state, total, waiting}) => (state === "running" ? t("bulk.run.of", {done: total - waiting, total}) : t(`bulk.run.${state}`))
+  return html`<div class="bulk-runs">${operations.map((operation) => html`<button key=${operation.operation_id} type="button" class="button small" onClick=${() => openDialog("bulk", {id: operation.operation_id, action: operation.action})}>
+    <${Icon} name=${isOver(operation) ? "check" : "status-running"} className=${isOver(operation) ? "" : "spin"} />${t(`bulk.run.${operation.action}`, {progress: word(operation)})}</button>`)}</div>`
 }

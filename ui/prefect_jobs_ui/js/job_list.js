@@ -4,7 +4,8 @@ import {html} from "htm/preact"
 import {Cards} from "./cards.js"
 import {address, isFiltered} from "./address.js"
 import {draw, Icon} from "./drawing.js"
-import {BulkBar} from "./bulk_bar.js"
+import {BulkBar, BulkRuns} from "./bulk_bar.js"
+import {resumeRuns} from "./bulk_runs.js"
 import {listState} from "./list_state.js"
 import {applyEdits, NO_ROWS} from "./list_rows.js"
 import {createStore, useStore} from "./store.js"
@@ -51,7 +52,8 @@ export function render({model}) {
       showRows(next, message, above)
     }
   })
-  draw(html`<${BulkBar} model=${model} />`, "list-head")
+  resumeRuns()
+  draw(html`<${BulkRuns} /><${BulkBar} />`, "list-head")
   const {q, status, type} = address.get()
   model.send_msg({kind: "ready", q: q.trim(), status, job_type: type})
 }
