@@ -131,6 +131,6 @@ export function render({model, view}) {
   const early = earlyTyping()
   draw(html`<${Toolbar} model=${model} />`, "toolbar")
   early()
-  draw(html`<${Statistics} />`, "statistics")
+  draw(html`<${Statistics} model=${model} />`, "statistics")
   draw(html`<${Overlay} model=${model} />`, "overlay")
 }
