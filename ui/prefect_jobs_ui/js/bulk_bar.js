@@ -12,22 +12,29 @@ import {picks} from "./picks.js"
 import {useStore} from "./store.js"
 import {t} from "./texts.js"
 
-const ICONS = {cancel: "status-failed", retry: "refresh", purge: "trash"}
+export const BULK_ICONS = {cancel: "status-failed", retry: "refresh", purge: "trash"}
+
+export function beginBulk(action) {
+  const {ids, filter} = picks.get()
+  openDialog("bulk", {action, chosen: filter ? {filter} : {job_ids: [...ids]}})
+}
+
+// How many jobs match, as far as that is known; a preview counts them.
+const allOf = ({total, exact}) => (exact ? total ?? 0 : `${number(total)}+`)
+export const chosenCount = ({ids, filter}) => t("pick.count", {n: filter ? allOf(listState.get()) : ids.size})
 
 export function BulkBar() {
-  const {ids, filter, any} = useStore(picks)
-  const {total, exact} = useStore(listState)
+  const chosen = useStore(picks)
+  const {ids, filter, any} = chosen
+  const list = useStore(listState)
   const {may} = useStore(rights)
   if (!any || !may("bulk")) return html`<div role="status"></div>`
-  const begin = (action) => openDialog("bulk", {action, chosen: filter ? {filter} : {job_ids: [...ids]}})
-  const all = exact ? total ?? 0 : `${number(total)}+` // the preview counts them
-  const count = filter ? all : ids.size
   return html`<div class="bulk-bar" role="region" aria-label=${t("pick.region")} data-testid="bulk-bar">
     <button type="button" class="button small icon-button" aria-label=${t("pick.none")} title=${t("pick.none")} onClick=${picks.clear}><${Icon} name="x" /></button>
-    <span class="bulk-count" role="status">${t("pick.count", {n: count})}</span>
-    ${Object.entries(ICONS).map(([action, icon]) => html`<button key=${action} type="button" class="button small ${action === "purge" ? "delete" : action}" onClick=${() => begin(action)}>
+    <span class="bulk-count" role="status">${chosenCount(chosen)}</span>
+    ${Object.entries(BULK_ICONS).map(([action, icon]) => html`<button key=${action} type="button" class="button small ${action === "purge" ? "delete" : action}" onClick=${() => beginBulk(action)}>
       <${Icon} name=${icon} /><span>${t(`bulk.${action}`)}</span></button>`)}
-    ${!filter && total > ids.size && html`<button type="button" class="button small plain" onClick=${() => picks.all(searchOf(address.get()))}>${t("pick.all", {n: all})}</button>`}
+    ${!filter && list.total > ids.size && html`<button type="button" class="button small plain" onClick=${() => picks.all(searchOf(address.get()))}>${t("pick.all", {n: allOf(list)})}</button>`}
   </div>`
 }
 

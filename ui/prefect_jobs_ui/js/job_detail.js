@@ -6,7 +6,7 @@ import {address, leave, select} from "./address.js"
 import {rights} from "./api.js"
 import {useCopy} from "./copying.js"
 import {draw, Icon, Spinner} from "./drawing.js"
-import {JobActions} from "./job_actions.js"
+import {inPrefect, JobActions} from "./job_actions.js"
 import {ErrorBox, RetryBox} from "./job_error.js"
 import {CurrentStep, Metadata, Waiting} from "./job_facts.js"
 import {Awaited, JobHistory, Receipt} from "./job_history.js"
@@ -43,7 +43,7 @@ function Header({job}) {
       <span class="badge ${colour(shown)}" data-testid="status-badge"><span class="dot ${shown === "running" ? "pulse" : ""}" data-testid="status-dot"></span>${statusLabel(shown)}${pending ? "" : ` (${job.progress}%)`}</span>
       <span class="detail-actions"><${JobActions} job=${job} />
         ${may("start") && html`<button type="button" class="button icon-button" aria-label=${t("again")} title=${t("again")} onClick=${() => openDialog("start", {like: job.job_id})}><${Icon} name="play" /></button>`}
-        ${/^https?:/.test(job.prefect_url ?? "") && html`<a class="button icon-button" href=${job.prefect_url} target="_blank" rel="noreferrer" aria-label=${t("prefect")} title=${t("prefect")}><${Icon} name="external" /></a>`}
+        ${inPrefect(job) && html`<a class="button icon-button" href=${job.prefect_url} target="_blank" rel="noreferrer" aria-label=${t("prefect")} title=${t("prefect")}><${Icon} name="external" /></a>`}
       </span>
     </div>
     ${!pending && html`<div class="bar big ${shown}" role="progressbar" aria-label=${label} aria-valuenow=${job.progress} aria-valuemin="0" aria-valuemax="100">

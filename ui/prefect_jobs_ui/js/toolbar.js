@@ -4,7 +4,7 @@ import {html} from "htm/preact"
 import {useEffect, useState} from "preact/hooks"
 import {address, filterBy, go, isFiltered} from "./address.js"
 import {Announced} from "./announced.js"
-import {rights} from "./api.js"
+import {rights, signOut} from "./api.js"
 import {draw, Icon} from "./drawing.js"
 import {listenToKeys} from "./keys.js"
 import {listState} from "./list_state.js"
@@ -22,12 +22,11 @@ const TEXT_PAUSE_MS = 300
 
 function SignOutButton({who}) {
   const [leaving, setLeaving] = useState(false)
-  const signOut = async () => {
+  const leave = () => {
     setLeaving(true)
-    try { await fetch(new URL("api/session", document.baseURI), {method: "DELETE"}) } catch { /* the page asks again */ }
-    location.reload()
+    signOut()
   }
-  return html`<button type="button" class="button icon-button" aria-label=${t("sign-out")} title=${t("sign-out.hint", {who})} disabled=${leaving} onClick=${signOut}>
+  return html`<button type="button" class="button icon-button" aria-label=${t("sign-out")} title=${t("sign-out.hint", {who})} disabled=${leaving} onClick=${leave}>
     <${Icon} name="sign-out" />
   </button>`
 }
