@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import expect
 
 from tests.ui.conftest import OpenPage, Site
@@ -37,6 +39,20 @@ async def test_embedded_the_page_has_no_header_and_keeps_its_search(site: Site, 
     await expect(page.get_by_role("textbox", name="Search jobs")).to_be_visible()
     await page.get_by_test_id("job-item-one").click()
     await expect(page).to_have_url(f"{site.url}/jobs?embed=1&job=one")
+
+
+async def test_embedded_the_first_links_stay_embedded_before_any_script_has_come(
+    site: Site, open_page: OpenPage
+) -> None:
+    """Who clicked early in a frame got the whole page with its header into it."""
+    site.double.put(job("one", "failed"))
+    page = await open_page(f"{site.url}/jobs?embed=1&status=failed", wait=False, java_script_enabled=False)
+
+    for link in (page.locator("a.card"), page.get_by_role("link", name="Completed"), page.locator("a.button")):
+        assert "embed=1" in (await link.get_attribute("href") or "")
+    await page.get_by_role("textbox", name="Search jobs").fill("one")
+    await page.keyboard.press("Enter")
+    await expect(page).to_have_url(re.compile("embed=1"))
 
 
 async def test_on_paper_there_is_the_job_and_no_button(site: Site, open_page: OpenPage) -> None:

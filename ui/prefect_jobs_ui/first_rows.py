@@ -53,7 +53,7 @@ class FirstTab:
     query: str
 
 
-def first_row(card: JobCard, *, now: datetime, shown: ListFilter = EVERYTHING) -> FirstRow:
+def first_row(card: JobCard, *, now: datetime, shown: ListFilter = EVERYTHING, embedded: bool = False) -> FirstRow:
     """The card as text, at the time `now`."""
     return FirstRow(
         job_id=card.job_id,
@@ -65,11 +65,11 @@ def first_row(card: JobCard, *, now: datetime, shown: ListFilter = EVERYTHING) -
         time=distance(moment(card.created_at), now=now),
         message=card.message,
         progress=card.progress if card.status == "running" and card.progress > 0 else None,
-        query=query_of(shown, job=card.job_id),
+        query=query_of(shown, job=card.job_id, embedded=embedded),
     )
 
 
-def first_tabs(page: FirstPage | None, shown: ListFilter) -> list[FirstTab]:
+def first_tabs(page: FirstPage | None, shown: ListFilter, *, embedded: bool = False) -> list[FirstTab]:
     """All jobs, then those of each status, in the order of an operator's day."""
     looks = ("", "running", "pending", "completed", "failed", "cancelled")
     counts = None if page is None else {"": page.total, **page.counts.by_look}
@@ -80,15 +80,15 @@ def first_tabs(page: FirstPage | None, shown: ListFilter) -> list[FirstTab]:
             colour=COLOURS.get(look, "text-gray-400"),
             icon=f"status-{look}" if look else None,
             chosen=shown.status == look,
-            query=query_of(replace(shown, status=look)),
+            query=query_of(replace(shown, status=look), embedded=embedded),
         )
         for look in looks
     ]
 
 
-def query_of(shown: ListFilter, *, job: str = "") -> str:
+def query_of(shown: ListFilter, *, job: str = "", embedded: bool = False) -> str:
     """The query of the page's address for this view."""
-    said = {"q": shown.q, "status": shown.status, "type": shown.job_type, "job": job}
+    said = {"q": shown.q, "status": shown.status, "type": shown.job_type, "job": job, "embed": "1" if embedded else ""}
     return urlencode({name: value for name, value in said.items() if value})
 
 

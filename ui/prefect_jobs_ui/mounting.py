@@ -152,21 +152,25 @@ def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> 
     def argument(name: str) -> str:
         return arguments.get(name, [b""])[0].decode(errors="replace")
 
+    embedded = argument("embed") == "1"
+
     return {
         **_frame(path),
         "who": who(visit.viewer),
         "may_start": visit.viewer.role in ("operator", "admin"),
         "shown": shown,
         "shown_type": type_label(shown.job_type) if shown.job_type else TEXTS["filter.all"],
-        "tabs": first_tabs(hub.page, shown),
+        "tabs": first_tabs(hub.page, shown, embedded=embedded),
         "phase": phase_of(page, hub.failure, shown),
         "failure": hub.failure,
         "searchable": shown.is_active or hub.page is None or bool(hub.page.cards),
         "count": "" if page is None else count_text(page.total, exact=page.exact),
-        "rows": [] if page is None else [first_row(card, now=now, shown=shown) for card in page.cards],
+        "rows": []
+        if page is None
+        else [first_row(card, now=now, shown=shown, embedded=embedded) for card in page.cards],
         "selected": argument("job"),
         "view": "stats" if argument("view") == "stats" else "jobs",
-        "embedded": argument("embed") == "1",
+        "embedded": embedded,
     }
 
 

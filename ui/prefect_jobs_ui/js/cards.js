@@ -3,7 +3,7 @@
 import {Component} from "preact"
 import {html} from "htm/preact"
 import {useEffect, useLayoutEffect, useReducer, useRef} from "preact/hooks"
-import {address, select} from "./address.js"
+import {address, select, watchFilter} from "./address.js"
 import {rights} from "./api.js"
 import {Icon, paper} from "./drawing.js"
 import {listKeys} from "./keys.js"
@@ -143,17 +143,10 @@ export function Cards({model, rows: store}) {
 
   // Another filter is another list: from its top.
   const list = `${rows.start === 0}`
-  useLayoutEffect(() => address.watch((() => {
-    const key = () => ["q", "status", "type"].map((name) => address.get()[name]).join("\n")
-    let shown = key()
-    return () => {
-      if (key() === shown) return
-      shown = key()
-      me.anchor = null
-      picks.clear()
-      follow(me.scroll.moveTo(0))
-    }
-  })()), [])
+  useLayoutEffect(() => watchFilter(() => {
+    me.anchor = null
+    follow(me.scroll.moveTo(0))
+  }), [])
 
   useLayoutEffect(() => {
     const wanted = me.scroll.resize(rows.total, box().clientHeight)
