@@ -92,11 +92,16 @@ def query_of(shown: ListFilter, *, job: str = "", embedded: bool = False) -> str
     return urlencode({name: value for name, value in said.items() if value})
 
 
-def phase_of(page: FirstPage | None, failure: str | None, shown: ListFilter = EVERYTHING) -> str:
-    """Which body the page shows (contract 1.3): loading, failed, empty or ready. With a filter it stays split."""
+def phase_of(
+    page: FirstPage | None, failure: str | None, shown: ListFilter = EVERYTHING, *, complete: bool = True
+) -> str:
+    """Which body the page shows (contract 1.3): loading, failed, empty or ready. With a filter it stays split; no list
+    is empty before all jobs have been read from Prefect."""
     if page is None:
         return "loading" if failure is None else "failed"
-    return "ready" if page.cards or shown.is_active else "empty"
+    if page.cards or shown.is_active:
+        return "ready"
+    return "empty" if complete else "loading"
 
 
 def count_text(total: int | None, *, exact: bool = True) -> str:

@@ -161,7 +161,7 @@ def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> 
         "shown": shown,
         "shown_type": type_label(shown.job_type) if shown.job_type else TEXTS["filter.all"],
         "tabs": first_tabs(hub.page, shown, embedded=embedded),
-        "phase": phase_of(page, hub.failure, shown),
+        "phase": phase_of(page, hub.failure, shown, complete=hub.health.complete),
         "failure": hub.failure,
         "searchable": shown.is_active or hub.page is None or bool(hub.page.cards),
         "count": "" if page is None else count_text(page.total, exact=page.exact),

@@ -37,9 +37,9 @@ export function render({model}) {
     document.getElementById("jobs-page").dataset.phase = split ? "ready" : phase
     draw(html`<${Body} model=${model} rows=${rows} />`, "list")
   }
-  const showRows = (next, {total, exact, newer, filtered}, above = 0) => {
+  const showRows = (next, {total, exact, newer, filtered, reading}, above = 0) => {
     rows.set({...next, total, above: rows.get().above + above})
-    show({total, exact, newer, failure: null, phase: total ? "ready" : filtered ? "nothing" : "empty"})
+    show({total, exact, newer, failure: null, phase: total ? "ready" : filtered ? "nothing" : reading ? "loading" : "empty"})
   }
   model.on("msg:custom", (message) => {
     if (message.kind === "phase") show({phase: message.phase, failure: message.failure, fetching: false, total: null})
