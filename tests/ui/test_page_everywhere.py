@@ -30,6 +30,27 @@ async def test_the_tab_tells_how_the_work_goes(site: Site, open_page: OpenPage) 
     await expect(page).to_have_title("Jobs")
 
 
+async def test_a_tab_in_the_background_tells_what_failed_until_it_is_looked_at(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("old", "failed"))
+    page = await open_page(f"{site.url}/jobs")
+    await expect(page.get_by_test_id("job-item-old")).to_be_visible()
+    await expect(page).to_have_title("Jobs")
+    look = "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});"
+    look += " document.dispatchEvent(new Event('visibilitychange')) }"
+
+    await page.evaluate(look, True)
+    site.double.put(job("one", "running"))
+    await expect(page).to_have_title("(1) Jobs")
+    site.double.change("one", status="failed", state="failed")
+    await expect(page).to_have_title("(1 failed) Jobs")
+    await expect(page.locator('link[rel="icon"]')).to_have_attribute("href", re.compile("EF4444"))
+    site.double.put(job("two", "failed"))
+    await expect(page).to_have_title("(2 failed) Jobs")
+
+    await page.evaluate(look, False)
+    await expect(page).to_have_title("Jobs")
+
+
 async def test_embedded_the_page_has_no_header_and_keeps_its_search(site: Site, open_page: OpenPage) -> None:
     site.double.put(job("one"))
     page = await open_page(f"{site.url}/jobs?embed=1")

@@ -29,11 +29,13 @@ class FirstRow:
     """A card in words."""
 
     job_id: str
+    job_type: str
     type_label: str
     short_id: str
     look: str
     icon: str
     colour: str
+    created_at: str
     time: str
     message: str | None
     progress: int | None
@@ -57,11 +59,13 @@ def first_row(card: JobCard, *, now: datetime, shown: ListFilter = EVERYTHING, e
     """The card as text, at the time `now`."""
     return FirstRow(
         job_id=card.job_id,
+        job_type=card.job_type,
         type_label=card.type_label,
         short_id=f"#{card.job_id[-6:]}",
         look=card.look,
         icon=f"status-{card.look if card.look in COLOURS else 'pending'}",
         colour=COLOURS.get(card.look, "text-gray-400"),
+        created_at=card.created_at,
         time=distance(moment(card.created_at), now=now),
         message=card.message,
         progress=card.progress if card.status == "running" and card.progress > 0 else None,

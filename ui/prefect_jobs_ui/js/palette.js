@@ -10,7 +10,7 @@ import {Dialog} from "./dialog.js"
 import {Icon} from "./drawing.js"
 import {actionsOf, begin, inPrefect, isAsked} from "./job_actions.js"
 import {downloadOf} from "./job_result.js"
-import {types} from "./job_types.js"
+import {typeLabel, types} from "./job_types.js"
 import {LogPages} from "./log_pages.js"
 import {closeDialog, openDialog, say} from "./overlay.js"
 import {picks} from "./picks.js"
@@ -19,7 +19,7 @@ import {shownJob} from "./shown_job.js"
 import {useStore} from "./store.js"
 import {t} from "./texts.js"
 import {chooseTheme, THEMES} from "./theme.js"
-import {colour, look, shortId, statusIcon, statusLabel, typeLabel} from "./wording.js"
+import {colour, look, shortId, statusIcon, statusLabel} from "./wording.js"
 
 const PAUSE_MS = 120
 const JOBS = 6
@@ -57,7 +57,7 @@ export function commands({job, chosen, may, model}) {
   for (const status of STATUSES) {
     list.push(entry(t("palette.show", {what: status ? statusOption(status) : t("filter.all")}), status ? statusIcon(status) : "funnel", () => { go({view: ""}, {push: false}); filterBy({status}) }))
   }
-  for (const {name, title} of types.get().known) list.push(entry(t("palette.show", {what: typeLabel(name, title)}), "funnel", () => { go({view: ""}, {push: false}); filterBy({type: name}) }))
+  for (const {name} of types.get().known) list.push(entry(t("palette.show", {what: typeLabel(name)}), "funnel", () => { go({view: ""}, {push: false}); filterBy({type: name}) }))
   list.push(entry(t("filter.clear"), "x", () => filterBy(NO_FILTER)))
   if (may("bulk")) list.push(entry(t("palette.select-all"), "check", () => picks.all(searchOf(address.get()))))
   list.push(entry(t("palette.link"), "copy", () => copyText(location.href).then(() => say(t("done.copy")))))

@@ -4,12 +4,12 @@ import {useEffect, useRef, useState} from "preact/hooks"
 import {address, filterBy, isFiltered, NO_FILTER} from "./address.js"
 import {Announced} from "./announced.js"
 import {Icon} from "./drawing.js"
-import {loadTypes, types} from "./job_types.js"
+import {loadTypes, typeLabel, types} from "./job_types.js"
 import {listState} from "./list_state.js"
 import {number} from "./numbers.js"
 import {useStore} from "./store.js"
 import {t} from "./texts.js"
-import {statusIcon, colour, typeLabel} from "./wording.js"
+import {statusIcon, colour} from "./wording.js"
 
 // In the order of an operator's day: what runs, what waits, what ended how.
 const STATUSES = ["running", "pending", "completed", "failed", "cancelled"]
@@ -53,7 +53,7 @@ function SearchInput() {
 export function typeOptions(found, counts, chosen) {
   const names = new Set([...found.map(({name}) => name), ...Object.keys(counts?.by_type ?? {}), ...(chosen ? [chosen] : [])])
   return [...names].map((name) => {
-    const label = typeLabel(name, found.find((type) => type.name === name)?.title)
+    const label = typeLabel(name)
     const count = counts?.by_type[name] ?? 0
     return {value: name, label, text: counts === null ? label : `${label} (${number(count)})`}
   })

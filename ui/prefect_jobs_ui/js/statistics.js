@@ -4,14 +4,14 @@ import {useEffect, useState} from "preact/hooks"
 import {address, go, linkTo} from "./address.js"
 import {ask} from "./api.js"
 import {Icon} from "./drawing.js"
-import {types} from "./job_types.js"
+import {typeLabel, types} from "./job_types.js"
 import {number} from "./numbers.js"
 import {Bars, Lines} from "./plots.js"
 import {statusOption} from "./search_bar.js"
 import {byType, failureRate, joined, PERIODS, rangeOf, series, spanOf} from "./statistics_series.js"
 import {useModel, useStore} from "./store.js"
 import {t} from "./texts.js"
-import {colour, span, statusIcon, typeLabel} from "./wording.js"
+import {colour, span, statusIcon} from "./wording.js"
 
 const AGAIN_MS = 30000
 const ENDED = ["completed", "failed", "cancelled"]
@@ -118,7 +118,7 @@ function View({period, type, counts}) {
       <h2>${t("statistics")}</h2>
       <div class="periods" role="group" aria-label=${t("statistics.period")}>${Object.keys(PERIODS).map((name) => html`<button key=${name} type="button" class="tab" aria-pressed=${String(name === period)} onClick=${() => go({period: name}, {push: false})}>${t(`statistics.${name}`)}</button>`)}</div>
       <span class="select-box"><span aria-hidden="true">${t("filter.type")}</span><select class="select" aria-label=${t("statistics.type")} value=${type} onChange=${(event) => go({type: event.target.value}, {push: false})}>
-        <option value="">${t("filter.all")}</option>${[...names].map((name) => html`<option key=${name} value=${name}>${typeLabel(name, known.find((one) => one.name === name)?.title)}</option>`)}</select></span></div>
+        <option value="">${t("filter.all")}</option>${[...names].map((name) => html`<option key=${name} value=${name}>${typeLabel(name)}</option>`)}</select></span></div>
     ${failure && html`<div class="load-error" role="alert"><h2>${t("statistics.failed")}</h2><p>${failure}</p></div>`}
     ${data ? html`<div class=${current ? "" : "fetching"}><${Body} data=${data} counts=${counts} /></div>` : !failure && html`<div class="whole"><span class="ring" aria-hidden="true"></span><p role="status">${t("statistics.loading")}</p></div>`}
   </div>`

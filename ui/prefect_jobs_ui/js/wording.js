@@ -6,8 +6,6 @@ const COLOURS = {
 }
 const ICONS = {running: "running", processing: "running", completed: "completed", failed: "failed", cancelled: "cancelled"}
 
-// The built-in types have labels; any other keeps the title its author gave it, or its name.
-export const typeLabel = (type, title) => (has(`type.${type}`) ? t(`type.${type}`) : title || type)
 export const shortId = (id) => `#${id.slice(-6)}`
 
 const capital = (word) => word.slice(0, 1).toUpperCase() + word.slice(1).replaceAll("_", " ")
