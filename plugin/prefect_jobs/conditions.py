@@ -36,7 +36,8 @@ class HasError:
 class Contains:
     """The job's type, message, error or a string of its result has this text within, in any case.
 
-    ``or_id``: a job of this very id, or whose id begins so when it is long enough, matches too.
+    ``or_id``: a job of this very id, or whose id begins so when it is long enough, or ends so when it is
+    what a card shows of an id, matches too.
     """
 
     text: str

@@ -157,6 +157,7 @@ class Feed:
             behind_seconds=0.0 if up else round(behind, 3),
             ready=up and self._swept,
             reasons=tuple(reasons),
+            complete=self._swept or self._turn.was_swept,
         )
 
     # -- what the API tells the feed --------------------------------------------------------------------------------

@@ -27,6 +27,8 @@ class FeedStatus:
     behind_seconds: float
     ready: bool
     reasons: tuple[str, ...]
+    complete: bool = True
+    """Whether all jobs of this Prefect have been read once, by whichever adapter."""
 
 
 class FeedTurn:
@@ -52,7 +54,14 @@ class FeedTurn:
         if not said or self._lease.silence > SILENT:
             silent = self._lease.silence
             return FeedStatus("down", round(silent, 3), False, ("no adapter holds the feed yet",))
-        return FeedStatus(said["prefect"], said["behind_seconds"], said["ready"], tuple(said["reasons"]))
+        return FeedStatus(
+            said["prefect"], said["behind_seconds"], said["ready"], tuple(said["reasons"]), said.get("complete", True)
+        )
+
+    @property
+    def was_swept(self) -> bool:
+        """Whether everything had been read once before this adapter held the feed."""
+        return self._holder is not None and self._holder.swept_at is not None
 
     @asynccontextmanager
     async def held(self) -> AsyncGenerator[None]:

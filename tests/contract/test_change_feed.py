@@ -57,7 +57,7 @@ def test_the_feed_begins_with_what_it_is_worth(stack: Stack) -> None:
     with feed(stack) as told:
         first = next(told)
     assert (first.event, first.id) == ("status", None)
-    assert set(first.data) == {"prefect", "behind_seconds", "version"}
+    assert set(first.data) == {"prefect", "behind_seconds", "complete", "version"}
     assert first.data["prefect"] == "up"
     assert first.data["version"] > 0
 

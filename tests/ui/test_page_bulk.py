@@ -154,3 +154,35 @@ async def test_a_refused_preview_says_why(site: Site, open_page: OpenPage) -> No
     await page.get_by_test_id("bulk-bar").get_by_role("button", name="Retry").click()
 
     await expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("one operation takes at most 100000")
+
+
+async def test_an_operation_whose_window_was_closed_is_found_again_until_its_receipt_was_read(
+    site: Site, open_page: OpenPage
+) -> None:
+    """Closing the window once left nothing of it: neither how far it was, nor what had become of which job."""
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs?status=failed")
+    await _pick(page, "job-004")
+    await page.get_by_role("button", name="Select all 5").click()
+    await page.get_by_test_id("bulk-bar").get_by_role("button", name="Retry").click()
+    window = page.get_by_role("dialog", name="Retry 5 jobs")
+    site.double.gates["bulk-step"] = asyncio.Event()
+    await window.get_by_role("button", name="Retry 5 jobs").click()
+    await window.get_by_role("button", name="Close").click()
+    await expect(window).to_have_count(0)
+
+    found = page.get_by_role("button", name="Bulk retry: 0 of 5")
+    await expect(found).to_be_visible()
+    await page.reload()
+    await found.click()
+    await expect(window).to_contain_text("0 of 5 done")
+    await expect(window.get_by_role("button", name="Stop")).to_be_visible()
+    await page.keyboard.press("Escape")
+    site.double.gates.pop("bulk-step").set()
+    over = page.get_by_role("button", name="Bulk retry: finished")
+    await over.click()
+    await expect(window).to_contain_text("5 done, 0 refused, 0 failed")
+    await window.get_by_role("button", name="#ob-003").click()  # who looks at one of the jobs comes back for the others
+    await over.click()
+    await window.get_by_role("button", name="Close").click()
+    await expect(over).to_have_count(0)

@@ -79,7 +79,8 @@ async def test_the_commands_run_every_action_of_the_selected_job_and_of_the_page
     options = page.get_by_role("option")
     for label in (
         "Retry: Export #job-7", "Delete: Export #job-7", "Run again with changes: Export #job-7", "New job",
-        "Refresh jobs", "View stats", "Show Failed", "Show Cleanup", "Select all jobs of this list", "Change theme",
+        "Refresh jobs", "View stats", "Show Failed", "Show Cleanup", "Select all jobs of this list", "Theme: light",
+        "Theme: dark", "Theme: system",
     ):  # fmt: skip
         await expect(options.filter(has_text=label).first).to_be_attached()
 
@@ -92,6 +93,59 @@ async def test_the_commands_run_every_action_of_the_selected_job_and_of_the_page
     await page.get_by_role("dialog").get_by_role("combobox").fill("show fail")
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(f"{site.url}/jobs?status=failed")
+
+
+async def test_the_commands_reach_the_jobs_files_prefect_the_chosen_jobs_and_the_theme(
+    site: Site, open_page: OpenPage
+) -> None:
+    """Whoever works by the keyboard had to leave the commands for these."""
+    result = {"file_path": "/api/exports/events.csv"}
+    prefect = f"{site.url}/api/session"
+    site.double.put(job("job-7", "completed", result=result, prefect_url=prefect))
+    site.double.put(job("job-8", "failed"))
+    page = await open_page(f"{site.url}/jobs?job=job-7")
+    await expect(page.get_by_test_id("job-result")).to_be_visible()
+
+    async def run(words: str) -> None:
+        await page.keyboard.press("Control+k")
+        await page.get_by_role("dialog").get_by_role("combobox").fill(words)
+        await page.keyboard.press("Enter")
+
+    async with page.expect_download() as file:
+        await run("download file")
+    assert (await file.value).suggested_filename == "events.csv"
+    async with page.expect_download() as log:
+        await run("download logs")
+    assert (await log.value).suggested_filename == "job-7.txt"
+    async with page.context.expect_page() as tab:
+        await run("open in prefect")
+    await (await tab.value).close()
+
+    await run("theme: light")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    await page.get_by_test_id("job-item-job-8").click(modifiers=["Control"])
+    await run("retry: 1 selected")
+    window = page.get_by_role("dialog", name="Retry 1 job")
+    await window.get_by_role("button", name="Retry 1 job").click()
+    await expect(window).to_contain_text("1 done")
+
+
+async def test_the_commands_sign_out_who_is_signed_in(site: Site, open_page: OpenPage) -> None:
+    page = await open_page(f"{site.url}/jobs")
+    await page.keyboard.press("Control+k")
+    await expect(page.get_by_role("option", name="New job")).to_be_visible()
+    await expect(page.get_by_role("option", name="Sign out")).to_have_count(0)
+    await page.close()
+
+    site.double.keys["key-of-anna"] = ("anna", "operator")
+    page = await open_page(f"{site.url}/jobs", wait=False)
+    await page.get_by_label("API key").fill("key-of-anna")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.locator("html[data-live]")).to_be_attached()
+    await page.keyboard.press("Control+k")
+    await page.get_by_role("dialog").get_by_role("combobox").fill("sign out")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_test_id("sign-in")).to_be_visible()
 
 
 async def test_the_arrows_move_through_the_commands_and_round(site: Site, open_page: OpenPage) -> None:

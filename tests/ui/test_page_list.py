@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.async_api import expect
 
 from tests.ui.conftest import OpenPage, Site
-from tests.ui.contract_double import job
+from tests.ui.contract_double import job, job_type
 
 HOSTILE = """<img src=x onerror="document.title='owned'"> "quoted" {{ 7*7 }} </script><script>1</script>"""
 
@@ -21,6 +23,33 @@ async def test_a_card_shows_type_short_id_status_message_and_progress(site: Site
     for text in ("Batch Audit", "#123456", "running", "Event 4/10", "38%", "2 minutes ago"):
         await expect(card).to_contain_text(text)
     await expect(card.locator(".text-blue-400").first).to_be_visible()
+
+
+async def test_a_title_that_the_author_gave_stands_on_card_and_detail_and_the_name_behind_it(
+    site: Site, open_page: OpenPage
+) -> None:
+    """The filter said `Nightly Load` and the cards `etl-v2`: who chose the one looked in vain for it on the other."""
+    site.double.types += [job_type("etl-v2", "Nightly Load"), job_type("plain-flow", "Plain flow")]
+    site.double.put(job("one", "completed", job_type="etl-v2"))
+    site.double.put(job("two", "completed", job_type="plain-flow"))
+    page = await open_page(f"{site.url}/jobs?job=one")
+
+    titled = page.get_by_test_id("job-item-one").locator(".card-type")
+    await expect(titled).to_have_text("Nightly Load")
+    await expect(titled).to_have_attribute("title", "etl-v2")
+    await expect(page.get_by_role("heading", level=2)).to_contain_text("Nightly Load")
+    await expect(page.get_by_test_id("job-type")).to_have_text("Nightly Load")
+    await expect(page.get_by_label("Type", exact=True)).to_contain_text("Nightly Load")
+    await expect(page.get_by_test_id("job-item-two").locator(".card-type")).to_have_text("plain-flow")
+
+
+async def test_the_time_of_a_card_tells_its_moment_in_the_viewers_zone(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one", age=120, created_at="2026-03-04T08:15:00+00:00"))
+    page = await open_page(f"{site.url}/jobs", timezone_id="Asia/Tokyo")
+
+    time = page.get_by_test_id("job-item-one").locator("time.card-time")
+    await expect(time).to_have_attribute("datetime", "2026-03-04T08:15:00+00:00")
+    await expect(time).to_have_attribute("title", re.compile(r"^Mar 4, 2026, 5:15:00\sPM"))
 
 
 async def test_a_cancelled_job_reads_cancelled_in_yellow_though_the_wire_says_failed(

@@ -274,3 +274,34 @@ async def test_hostile_filters_in_the_address_change_nothing(site: Site, open_pa
 
     await expect(page.get_by_role("textbox", name="Search jobs")).to_have_value('"><img src=x onerror=alert(1)>')
     assert await page.locator("img").count() == 0
+
+
+async def test_a_status_that_nobody_knows_chooses_nothing_and_leaves_the_address(
+    site: Site, open_page: OpenPage
+) -> None:
+    """`?status=bogus` showed all jobs under "Filters active", and no tab as chosen."""
+    site.double.put(job("one"))
+    page = await open_page(f"{site.url}/jobs?status=bogus&job=one#L3")
+
+    await expect(page.get_by_test_id("job-item-one")).to_be_visible()
+    await expect(page.get_by_test_id("active-filters-indicator")).to_have_count(0)
+    await expect(page.get_by_role("button", name="All 1")).to_have_attribute("aria-pressed", "true")
+    await expect(page).to_have_url(f"{site.url}/jobs?job=one#L3")
+
+
+async def test_what_was_chosen_of_a_list_without_jobs_is_forgotten_with_its_filter(
+    site: Site, open_page: OpenPage
+) -> None:
+    """All of a list without jobs stayed chosen while another was shown: an action meant the jobs of the first."""
+    site.double.put(job("one"))
+    page = await open_page(f"{site.url}/jobs?q=nobody")
+    await expect(page.get_by_text("No jobs match your search")).to_be_visible()
+    await page.keyboard.press("Control+k")
+    await page.get_by_role("dialog").get_by_role("combobox").fill("select all jobs")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_test_id("bulk-bar")).to_be_visible()
+
+    await page.get_by_role("button", name="Clear all").click()
+
+    await expect(page.get_by_test_id("job-item-one")).to_be_visible()
+    await expect(page.get_by_test_id("bulk-bar")).to_have_count(0)

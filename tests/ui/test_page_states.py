@@ -141,3 +141,25 @@ async def test_a_page_whose_server_is_gone_says_so_and_comes_back_with_its_view(
     finally:
         await asyncio.gather(page.close(), return_exceptions=True)
         await again.stop()
+
+
+async def test_while_prefect_is_read_for_the_first_time_the_page_says_how_far_it_is(
+    site: Site, open_page: OpenPage
+) -> None:
+    """The first reading of a large Prefect takes minutes: the page said "No Jobs Found", then showed a part as all."""
+    site.double.status["complete"] = False
+    page = await open_page(f"{site.url}/jobs")
+    notice = page.get_by_test_id("feed-notice")
+    await expect(notice).to_have_text("Reading jobs from Prefect: 0 so far")
+    await expect(page.get_by_text("Loading jobs...")).to_be_visible()
+    await expect(page.get_by_test_id("jobs-empty-state")).to_have_count(0)
+
+    site.double.put(job("one"))
+    await expect(page.get_by_test_id("job-item-one")).to_be_visible()
+    await expect(notice).to_have_text("Reading jobs from Prefect: 1 so far")
+    site.double.delete("one")
+    await expect(page.get_by_text("Loading jobs...")).to_be_visible()
+
+    site.double.say_status(complete=True)
+    await expect(page.get_by_test_id("jobs-empty-state")).to_be_visible()
+    await expect(notice).to_have_count(0)

@@ -124,3 +124,19 @@ async def test_a_period_without_jobs_and_a_failure_say_so(site: Site, open_page:
     await expect(page.get_by_role("alert").filter(has_text="Error Loading Statistics")).to_contain_text(
         "The index is busy"
     )
+
+
+async def test_the_cancelled_are_counted_apart_from_the_failed_as_the_tabs_of_the_list_do(
+    site: Site, open_page: OpenPage
+) -> None:
+    """They stood among the failed: the numbers differed from the tabs', and no row led to them."""
+    for number in range(3):
+        site.double.put(job(f"stopped-{number}", "failed", state="cancelled"))
+    page = await _open(site, open_page)
+    statuses = page.locator(".statuses").get_by_role("listitem")
+
+    await expect(statuses.filter(has_text="Failed")).to_contain_text("1")
+    await expect(statuses.filter(has_text="Cancelled")).to_contain_text("3")
+    await statuses.get_by_role("link", name="Cancelled").click()
+    await expect(page).to_have_url(f"{site.url}/jobs?status=cancelled")
+    await expect(page.get_by_test_id("jobs-count")).to_have_text("3 jobs")

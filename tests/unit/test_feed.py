@@ -10,10 +10,12 @@ import pytest
 
 from prefect_jobs.changes import ChangeHub
 from prefect_jobs.feed import Feed, Pace
+from prefect_jobs.feed_turn import FeedTurn
 from prefect_jobs.gateway import PAGE, START, Bookmark, PrefectUnavailable, Run, RunPage
 from prefect_jobs.gateway.fake import FakePrefect, completed, pending, running
 from prefect_jobs.jobs import Job
-from prefect_jobs.store import JobIndex, LogStore
+from prefect_jobs.store import FeedLease, JobIndex, LogStore
+from prefect_jobs.store.database import Database
 
 NEVER = 1e6
 ONLY_EVENTS = Pace(reconcile=NEVER, sweep=NEVER, retry=0.01, second_replay=NEVER, state_retry=0.05)
@@ -144,6 +146,25 @@ async def test_no_run_is_missed_at_the_edge_of_a_page(stage: Callable[[Pace], St
         on.prefect.put(running())
     await on.feed.reconcile_active()
     assert on.index.everything().total == count
+
+
+async def test_the_index_is_complete_once_everything_was_read_and_stays_so_for_the_next_adapter(
+    stage: Callable[[Pace], Stage], index: JobIndex, logs: LogStore, database: Database
+) -> None:
+    """The first reading of a large Prefect takes minutes, and the page showed what was there as if it were all."""
+    on = stage(ONLY_EVENTS)
+    assert not on.feed.status().complete
+    await on.feed.sweep()
+    assert on.feed.status().complete
+
+    first, second = (
+        FeedTurn(FeedLease(database, name=name), beat_every=1, clock=lambda: datetime.now(UTC)) for name in ("a", "b")
+    )
+    async with first.held():
+        assert not first.was_swept
+        await first.swept()
+    async with second.held():
+        assert second.was_swept
 
 
 async def test_a_server_that_goes_away_is_reported_and_recovery_is_by_itself(stage: Callable[[Pace], Stage]) -> None:

@@ -112,10 +112,17 @@ def test_the_notice_says_how_old_the_data_is_or_nothing(health: FeedHealth, said
     assert notice(health) == said
 
 
+def test_until_all_jobs_were_read_once_the_notice_says_how_many_there_are_so_far() -> None:
+    assert notice(FeedHealth(complete=False), 12_000) == "Reading jobs from Prefect: 12,000 so far"
+    assert notice(FeedHealth(complete=False, prefect_answers=False), 5).startswith("Prefect cannot be reached.")
+    assert phase_of(FirstPage((), 0), None, complete=False) == "loading"
+
+
 def test_an_api_that_is_away_is_the_first_thing_to_say() -> None:
     assert "jobs API cannot be reached" in notice(FeedHealth(api_answers=False, prefect_answers=False))
 
 
 def test_a_status_event_becomes_health() -> None:
     assert health_of({"prefect": "down", "behind_seconds": 3.5}) == FeedHealth(True, False, 3.5)
+    assert health_of({"prefect": "up", "complete": False}) == FeedHealth(complete=False)
     assert health_of({"prefect": "up", "behind_seconds": 0}) == FeedHealth()

@@ -214,6 +214,21 @@ async def test_a_pasted_id_or_its_beginning_finds_its_job_and_whoever_speaks_of_
         assert {job.job_id for job in found.jobs} == {child.id, parent.id}, text
 
 
+async def test_what_a_card_shows_of_an_id_finds_the_job(index: JobIndex, database: Database) -> None:
+    """A card shows the last six characters of an id, and whoever typed what he read found nothing."""
+    wanted = a_run("COMPLETED", id="5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e10")
+    gone = a_run("COMPLETED", id="00000000-7a52-4d0a-9a3e-3f6b8a2c9e10")
+    await index.apply([wanted, gone, a_run("COMPLETED", id="2c9e1000-7a52-4d0a-9a3e-3f6b8a000000")], now=NOW)
+    await index.remove([gone.id], now=NOW)
+    for opened in (index, await JobIndex.open(database)):
+        for text in ("2c9e10", "#2c9e10", "2C9E10"):
+            found = await opened.find([Contains(text, or_id=True)], Page(50))
+            assert wanted.id in {job.job_id for job in found.jobs}, text
+            assert gone.id not in {job.job_id for job in found.jobs}
+        for text in ("c9e10", "##2c9e10", "nobody"):
+            assert not (await opened.find([Contains(text, or_id=True)], Page(50))).jobs, text
+
+
 async def test_hostile_text_is_found_and_harms_nobody(index: JobIndex) -> None:
     run = a_run("FAILED", state_message="a\x00b \ud800 %_' OR 1=1 --", parameters={"\ud800": "\x00"})
     await index.apply([run], now=NOW)

@@ -19,6 +19,7 @@ import httpx
 
 from prefect_jobs_ui.event_stream import read_events
 from prefect_jobs_ui.list_filter import Counts, ListFilter
+from prefect_jobs_ui.texts import text
 from prefect_jobs_ui.wire import JobResponse
 
 # The feed says `status` every 15 s: twice that without a word means that the connection is dead.
@@ -133,7 +134,7 @@ class Adapter:
                 Counts.of_facets(facets.get("unfiltered") or facets) if counts else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise AdapterUnavailable("The jobs API gave an unreadable list.") from error
+            raise AdapterUnavailable(text("api.unreadable-list")) from error
 
     async def job(self, job_id: str) -> JobResponse:
         """Read one job with its result; `JobMissing` when there is none."""
@@ -167,7 +168,7 @@ class Adapter:
             if response.status_code == 422 and (said := _refusal(response.json())):
                 raise SearchRefused(said)
             if not response.is_success:
-                raise AdapterUnavailable(f"The jobs API answered {response.status_code}.")
+                raise AdapterUnavailable(text("api.answered", status=str(response.status_code)))
             return cast("dict[str, Any]", response.json())
         except (httpx.HTTPError, ValueError) as error:
             raise AdapterUnavailable(_reason(error)) from error
@@ -190,7 +191,7 @@ def _refusal(body: Any) -> str | None:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, httpx.TimeoutException):
-        return "The jobs API did not answer in time."
+        return text("api.late")
     if isinstance(error, httpx.TransportError):
-        return "The jobs API cannot be reached."
-    return "The jobs API gave an unreadable answer."
+        return text("api.away")
+    return text("api.unreadable")

@@ -14,11 +14,13 @@ BEHIND_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FeedHealth:
-    """What is known about the change feed: does the API answer, does Prefect, and how old the data is in seconds."""
+    """What is known about the change feed: does the API answer, does Prefect, how old the data is in seconds,
+    and whether all jobs of Prefect have been read once."""
 
     api_answers: bool = True
     prefect_answers: bool = True
     behind_seconds: float = 0.0
+    complete: bool = True
 
 
 def health_of(status: dict[str, Any]) -> FeedHealth:
@@ -27,15 +29,18 @@ def health_of(status: dict[str, Any]) -> FeedHealth:
         api_answers=True,
         prefect_answers=status.get("prefect") != "down",
         behind_seconds=float(status.get("behind_seconds") or 0.0),
+        complete=status.get("complete") is not False,
     )
 
 
-def notice(health: FeedHealth) -> str:
-    """The sentence that the page shows above the list; empty when the page is in step."""
+def notice(health: FeedHealth, jobs: int = 0) -> str:
+    """The sentence that the page shows above the list of so many jobs; empty when the page is in step."""
     if not health.api_answers:
         return text("feed.api-away")
     if not health.prefect_answers:
         return text("feed.prefect-away", age=_age(health.behind_seconds))
+    if not health.complete:
+        return text("feed.reading", jobs)
     if health.behind_seconds >= BEHIND_SECONDS:
         return text("feed.late", age=_age(health.behind_seconds))
     return ""
@@ -46,5 +51,5 @@ def _age(seconds: float) -> str:
         return text("feed.moment")
     for unit, size in (("hour", 3600), ("minute", 60)):
         if seconds >= size:
-            return text(f"feed.{unit}", int(seconds // size))
-    return text("feed.second", int(seconds))
+            return text(f"ago.{unit}", int(seconds // size))
+    return text("ago.second", int(seconds))

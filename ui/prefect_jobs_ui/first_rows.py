@@ -29,11 +29,13 @@ class FirstRow:
     """A card in words."""
 
     job_id: str
+    job_type: str
     type_label: str
     short_id: str
     look: str
     icon: str
     colour: str
+    created_at: str
     time: str
     message: str | None
     progress: int | None
@@ -53,23 +55,25 @@ class FirstTab:
     query: str
 
 
-def first_row(card: JobCard, *, now: datetime, shown: ListFilter = EVERYTHING) -> FirstRow:
+def first_row(card: JobCard, *, now: datetime, shown: ListFilter = EVERYTHING, embedded: bool = False) -> FirstRow:
     """The card as text, at the time `now`."""
     return FirstRow(
         job_id=card.job_id,
+        job_type=card.job_type,
         type_label=card.type_label,
         short_id=f"#{card.job_id[-6:]}",
         look=card.look,
         icon=f"status-{card.look if card.look in COLOURS else 'pending'}",
         colour=COLOURS.get(card.look, "text-gray-400"),
+        created_at=card.created_at,
         time=distance(moment(card.created_at), now=now),
         message=card.message,
         progress=card.progress if card.status == "running" and card.progress > 0 else None,
-        query=query_of(shown, job=card.job_id),
+        query=query_of(shown, job=card.job_id, embedded=embedded),
     )
 
 
-def first_tabs(page: FirstPage | None, shown: ListFilter) -> list[FirstTab]:
+def first_tabs(page: FirstPage | None, shown: ListFilter, *, embedded: bool = False) -> list[FirstTab]:
     """All jobs, then those of each status, in the order of an operator's day."""
     looks = ("", "running", "pending", "completed", "failed", "cancelled")
     counts = None if page is None else {"": page.total, **page.counts.by_look}
@@ -80,23 +84,28 @@ def first_tabs(page: FirstPage | None, shown: ListFilter) -> list[FirstTab]:
             colour=COLOURS.get(look, "text-gray-400"),
             icon=f"status-{look}" if look else None,
             chosen=shown.status == look,
-            query=query_of(replace(shown, status=look)),
+            query=query_of(replace(shown, status=look), embedded=embedded),
         )
         for look in looks
     ]
 
 
-def query_of(shown: ListFilter, *, job: str = "") -> str:
+def query_of(shown: ListFilter, *, job: str = "", embedded: bool = False) -> str:
     """The query of the page's address for this view."""
-    said = {"q": shown.q, "status": shown.status, "type": shown.job_type, "job": job}
+    said = {"q": shown.q, "status": shown.status, "type": shown.job_type, "job": job, "embed": "1" if embedded else ""}
     return urlencode({name: value for name, value in said.items() if value})
 
 
-def phase_of(page: FirstPage | None, failure: str | None, shown: ListFilter = EVERYTHING) -> str:
-    """Which body the page shows (contract 1.3): loading, failed, empty or ready. With a filter it stays split."""
+def phase_of(
+    page: FirstPage | None, failure: str | None, shown: ListFilter = EVERYTHING, *, complete: bool = True
+) -> str:
+    """Which body the page shows (contract 1.3): loading, failed, empty or ready. With a filter it stays split; no list
+    is empty before all jobs have been read from Prefect."""
     if page is None:
         return "loading" if failure is None else "failed"
-    return "ready" if page.cards or shown.is_active else "empty"
+    if page.cards or shown.is_active:
+        return "ready"
+    return "empty" if complete else "loading"
 
 
 def count_text(total: int | None, *, exact: bool = True) -> str:
@@ -113,19 +122,16 @@ def distance(then: datetime, *, now: datetime) -> str:
     seconds = max(0.0, (now - then).total_seconds())
     minutes = int(seconds / 60 + 0.5)
     days = int(seconds / 86_400 + 0.5)
-    for limit, words in (
-        (30, "less than a minute"),
-        (90, "1 minute"),
-        (44.5 * 60, f"{minutes} minutes"),
-        (89.5 * 60, "about 1 hour"),
-        (1439.5 * 60, f"about {int(minutes / 60 + 0.5)} hours"),
-        (2519.5 * 60, "1 day"),
-        (29.5 * 86_400, f"{days} days"),
-        (44.5 * 86_400, "about 1 month"),
-        (59.5 * 86_400, "about 2 months"),
-        (365 * 86_400, f"{int(days / 30 + 0.5)} months"),
+    for limit, name, count in (
+        (30, "distance.moment", None),
+        (44.5 * 60, "ago.minute", minutes),
+        (1439.5 * 60, "distance.hour", int(minutes / 60 + 0.5)),
+        (2519.5 * 60, "ago.day", 1),
+        (29.5 * 86_400, "ago.day", days),
+        (44.5 * 86_400, "distance.month", 1),
+        (59.5 * 86_400, "distance.month", 2),
+        (365 * 86_400, "ago.month", int(days / 30 + 0.5)),
     ):
         if seconds < limit:
-            return f"{words} ago"
-    years = int(days / 365.25)
-    return f"about {max(years, 1)} year{'' if years <= 1 else 's'} ago"
+            return text(name, count)
+    return text("distance.year", max(1, int(days / 365.25)))

@@ -124,6 +124,11 @@ class ListView:
         else:
             self._ask()
 
+    def reading_ended(self) -> None:
+        """All jobs are known now: an empty list is one."""
+        if self._shown and not self._window.total:
+            self._send([], always=True)
+
     def forget(self) -> None:
         """The index begins anew: nothing known counts any more, versions included."""
         self._window = ListWindow(self._window.filter)
@@ -216,4 +221,5 @@ class ListView:
             "exact": window.total_is_exact,
             "newer": self._newer,
             "filtered": window.filter.is_active,
+            "reading": not self._hub.health.complete,
         }

@@ -32,7 +32,7 @@ from prefect_jobs_ui.cards import type_label
 from prefect_jobs_ui.first_rows import count_text, first_row, first_tabs, phase_of
 from prefect_jobs_ui.guard import PageGuard, content_security_policy
 from prefect_jobs_ui.session import PageSession, who
-from prefect_jobs_ui.texts import TEXTS
+from prefect_jobs_ui.texts import TEXTS, text
 from prefect_jobs_ui.viewers import VISIT, Viewers, Visit
 
 _HERE = Path(__file__).parent
@@ -81,7 +81,7 @@ def mount(
     bokeh = add_applications(
         cast(Any, {path: lambda: _open_session(path)}),
         app=app,
-        title="Jobs",
+        title=text("title"),
         location=False,
         check_unused_sessions_milliseconds=_SWEEP_MS,
         unused_session_lifetime_milliseconds=_UNUSED_SESSION_MS,
@@ -115,7 +115,7 @@ def _open_session(path: str) -> None:
     panel.state.rel_path = ""
     with config.set(browser_info=False):  # three more models that nobody reads
         for part in (session.toolbar, session.list, session.detail):
-            part.server_doc(document, "Jobs", location=False)
+            part.server_doc(document, text("title"), location=False)
 
     def close(_context: object) -> None:
         session.close()
@@ -152,21 +152,25 @@ def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> 
     def argument(name: str) -> str:
         return arguments.get(name, [b""])[0].decode(errors="replace")
 
+    embedded = argument("embed") == "1"
+
     return {
         **_frame(path),
         "who": who(visit.viewer),
         "may_start": visit.viewer.role in ("operator", "admin"),
         "shown": shown,
         "shown_type": type_label(shown.job_type) if shown.job_type else TEXTS["filter.all"],
-        "tabs": first_tabs(hub.page, shown),
-        "phase": phase_of(page, hub.failure, shown),
+        "tabs": first_tabs(hub.page, shown, embedded=embedded),
+        "phase": phase_of(page, hub.failure, shown, complete=hub.health.complete),
         "failure": hub.failure,
         "searchable": shown.is_active or hub.page is None or bool(hub.page.cards),
         "count": "" if page is None else count_text(page.total, exact=page.exact),
-        "rows": [] if page is None else [first_row(card, now=now, shown=shown) for card in page.cards],
+        "rows": []
+        if page is None
+        else [first_row(card, now=now, shown=shown, embedded=embedded) for card in page.cards],
         "selected": argument("job"),
         "view": "stats" if argument("view") == "stats" else "jobs",
-        "embedded": argument("embed") == "1",
+        "embedded": embedded,
     }
 
 

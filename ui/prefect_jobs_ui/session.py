@@ -86,6 +86,8 @@ class PageSession:
     def on_health(self) -> None:
         """Show or hide the notice about the feed, and read again what could not be read while the API was away."""
         self._show_counts()
+        if self._hub.health.complete:
+            self.view.reading_ended()
         if self._selected is not None and self.detail.phase == "failed" and self._hub.health.api_answers:
             self._spawn(self._load_detail(self._selected))
 
@@ -184,7 +186,7 @@ class PageSession:
         self.toolbar.param.update(counts=counts, notice=self._notice(), known_at=self._away_since * 1000)
 
     def _notice(self) -> str:
-        said = notice(self._hub.health)
+        said = notice(self._hub.health, 0 if self._hub.page is None else self._hub.page.total)
         if not said and self._hub.failure is not None and self._hub.page is not None:
             said = text("feed.stale", reason=self._hub.failure)
         return said

@@ -56,10 +56,11 @@ class ChangeReader:
                 self._at = changes[-1].version
                 continue
             status = self._adapter.feed.status()
-            if loop.time() >= due or told.get("prefect") != status.prefect:
+            if loop.time() >= due or (told["prefect"], told["complete"]) != (status.prefect, status.complete):
                 told = {
                     "prefect": status.prefect,
                     "behind_seconds": status.behind_seconds,
+                    "complete": status.complete,
                     "version": self._adapter.hub.version,
                 }
                 due = loop.time() + STATUS_EVERY

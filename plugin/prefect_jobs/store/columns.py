@@ -35,7 +35,21 @@ STATE_CODES = {state.state: code for code, state in enumerate(_STATES)}
 STATES = tuple(state.state for state in _STATES)
 STATUS_OF: tuple[Status, ...] = tuple(state.status for state in _STATES)
 ABSENT, AHEAD = 0, STATE_CODES["scheduled"]
-_NAMES = ("state", "job_type", "created_at", "started_at", "completed_at", "due_at", "progress", "has_error", "version")
+ID_END = 6
+"""Characters at the end of an id by which people call a job: the page's cards show no more of it."""
+NO_END = -1
+_NAMES = (
+    "state",
+    "job_type",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "due_at",
+    "progress",
+    "has_error",
+    "version",
+    "id_end",
+)
 _FIRST_CAPACITY = 1024
 _COMPARED_MOST = 8
 # Statuses sort by their names.
@@ -44,6 +58,14 @@ _COMPLETED = np.array([status == "completed" for status in STATUS_OF])
 _PENDING = np.array([state not in ("", "scheduled") and status == "pending" for status, state in _STATES])
 _RUNNING = np.array([status == "running" for status in STATUS_OF])
 _ENDED = np.array([status in ENDED for status in STATUS_OF])
+
+
+def id_end(job_id: str) -> int:
+    """The last characters of an id as a number; ``NO_END`` where they are none, as no id of Prefect's is."""
+    try:
+        return int(job_id[-ID_END:], 16)
+    except ValueError:
+        return NO_END
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +81,7 @@ class Cell:
     progress: int
     has_error: bool
     version: int
+    id_end: int
 
     @property
     def duration(self) -> int:
@@ -104,6 +127,7 @@ class Columns:
         self.took: Numbers = grow("took", np.int64, MISSING)
         """Microseconds from start to end, where both are there."""
         self.version: Numbers = grow("version", np.int64, 0)
+        self.id_end: NDArray[np.int32] = grow("id_end", np.int32, NO_END)
         self.turned_up: NDArray[np.int32] = grow("turned_up", np.int32, 0)
         self._capacity = grown
 
@@ -130,6 +154,7 @@ class Columns:
             job.progress,
             bool(job.error and job.error.strip()),
             job.version,
+            id_end(job.job_id),
         )
 
     def put(self, slot: int, cell: Cell) -> Cell | None:
@@ -142,7 +167,7 @@ class Columns:
         self.created_at[slot], self.started_at[slot] = cell.created_at, cell.started_at
         self.completed_at[slot], self.due_at[slot] = cell.completed_at, cell.due_at
         self.took[slot] = cell.duration
-        self.has_error[slot], self.version[slot] = cell.has_error, cell.version
+        self.has_error[slot], self.version[slot], self.id_end[slot] = cell.has_error, cell.version, cell.id_end
         self._count(slot, 1)
         return before
 
@@ -175,6 +200,7 @@ class Columns:
             int(self.progress[slot]),
             bool(self.has_error[slot]),
             int(self.version[slot]),
+            int(self.id_end[slot]),
         )
 
     def put_many(self, slots: Slots, **columns: Sequence[int]) -> None:
@@ -223,6 +249,10 @@ class Columns:
     def present(self) -> Slots:
         """Every job there is."""
         return np.flatnonzero(self.state[: self.size] != ABSENT).astype(np.int32)
+
+    def with_id_end(self, end: int) -> Slots:
+        """The jobs whose ids end so, as ``id_end`` writes it."""
+        return np.flatnonzero((self.id_end[: self.size] == end) & (self.state[: self.size] != ABSENT)).astype(np.int32)
 
     def missing(self, look: int, *, active_only: bool) -> Slots:
         """The jobs that did not turn up since this look around began: of all, or of those that have not ended."""

@@ -7,6 +7,7 @@ process made it: `follow` reads the rows above the version that memory stands at
 """
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -25,7 +26,7 @@ from prefect_jobs.job_states import Status
 from prefect_jobs.job_text import parameter_text, search_text
 from prefect_jobs.jobs import Job, job_from_run
 from prefect_jobs.store.bodies import Bodies, Readings
-from prefect_jobs.store.columns import Columns, Slots
+from prefect_jobs.store.columns import ID_END, Columns, Slots, id_end
 from prefect_jobs.store.database import Database
 from prefect_jobs.store.loading import load
 from prefect_jobs.store.log_search import jobs_that_logged
@@ -44,6 +45,8 @@ IN_LIST = 500
 """Values in one query: well below every database's limit of parameters."""
 ID_PREFIX_LEAST = 6
 """Characters from which on a searched word may be the beginning of a job's id."""
+_ID_END = re.compile(rf"#?([0-9a-fA-F]{{{ID_END}}})")
+"""A searched word that may be the end of a job's id, as the page's cards write it."""
 BY_ID_LIMIT = 1_000
 """Jobs that a search finds by the beginning of their ids."""
 
@@ -415,6 +418,9 @@ class JobIndex:
                 for plain, prefix in prefixes.items():
                     known[plain] = await self._slots_by_id(connection, prefix)
                     whole &= len(known[plain]) < BY_ID_LIMIT
+                for plain in prefixes:
+                    if isinstance(plain, Contains) and (end := _ID_END.fullmatch(plain.text)):
+                        known[plain] = np.union1d(known[plain], self._columns.with_id_end(id_end(end[1])))
                 others = [condition for condition in conditions if plain_of(condition) not in logged]
                 for plain in logged:
                     candidates = await self._search.find(others, Page(self._columns.size, exact=True), known)

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, Row, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from prefect_jobs.job_states import ENDED
-from prefect_jobs.store.columns import MISSING, STATE_CODES, Columns, Slots
+from prefect_jobs.store.columns import MISSING, STATE_CODES, Columns, Slots, id_end
 from prefect_jobs.store.tables import jobs
 from prefect_jobs.store.texts import SEGMENT_LIMIT, Texts
 
@@ -22,6 +22,7 @@ async def load(connection: AsyncConnection, columns: Columns, texts: Texts) -> N
         query = (
             select(
                 jobs.c.slot,
+                jobs.c.job_id,
                 jobs.c.state,
                 jobs.c.job_type,
                 jobs.c.progress,
@@ -44,7 +45,9 @@ async def load(connection: AsyncConnection, columns: Columns, texts: Texts) -> N
 
 
 def _take_over(rows: Sequence[Row[Any]], columns: Columns, texts: Texts) -> None:
-    slots, states, types, progress, has_error, statuses, versions, found, parameters, *times = zip(*rows, strict=True)
+    slots, ids, states, types, progress, has_error, statuses, versions, found, parameters, *times = zip(
+        *rows, strict=True
+    )
     places: Slots = np.array(slots, dtype=np.int32)
     columns.put_many(
         places,
@@ -53,6 +56,7 @@ def _take_over(rows: Sequence[Row[Any]], columns: Columns, texts: Texts) -> None
         progress=list(progress),
         has_error=[bool(error) for error in has_error],
         version=list(versions),
+        id_end=[id_end(job_id) for job_id in ids],
         **{
             name: [MISSING if value is None else value for value in values]
             for name, values in zip(_TIMES, times, strict=True)

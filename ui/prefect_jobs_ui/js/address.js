@@ -5,12 +5,27 @@ import {createStore} from "./store.js"
 
 const NAMES = {q: "q", status: "status", type: "type", job: "job", view: "view", period: "period"}
 
+const STATUSES = ["pending", "running", "completed", "failed", "cancelled"]
+
+// A status that nobody knows chooses nothing, as on the server.
 export const readAddress = (search) => {
   const params = new URLSearchParams(search)
-  return Object.fromEntries(Object.entries(NAMES).map(([key, name]) => [key, params.get(name) ?? ""]))
+  const said = Object.fromEntries(Object.entries(NAMES).map(([key, name]) => [key, params.get(name) ?? ""]))
+  return STATUSES.includes(said.status) ? said : {...said, status: ""}
 }
 
 export const address = createStore(readAddress(location.search))
+
+// Tells of each change of what the list shows.
+export function watchFilter(act) {
+  const filter = () => JSON.stringify(["q", "status", "type"].map((name) => address.get()[name]))
+  let shown = filter()
+  return address.watch(() => {
+    if (filter() === shown) return
+    shown = filter()
+    act()
+  })
+}
 
 export const NO_FILTER = {q: "", status: "", type: ""}
 export const isFiltered = ({q, status, type}) => Boolean(q || status || type)
@@ -52,4 +67,5 @@ export function leave() {
   else select(null)
 }
 
+if (!address.get().status && new URLSearchParams(location.search).has("status")) history.replaceState(history.state, "", linkTo({status: ""}).href + location.hash)
 addEventListener("popstate", () => address.set(readAddress(location.search)))

@@ -31,6 +31,11 @@ export async function ask(path, {method = "GET", body, query, signal} = {}) {
   throw new ApiError(message, {status: answer.status, errors})
 }
 
+export async function signOut() {
+  try { await fetch(new URL("api/session", document.baseURI), {method: "DELETE"}) } catch { /* the page asks again */ }
+  location.reload()
+}
+
 export const jobPath = (id, rest = "") => `jobs/${encodeURIComponent(id)}${rest}`
 
 // What the viewer's role may do (contract 16.8); the page hides the rest.

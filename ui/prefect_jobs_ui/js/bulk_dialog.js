@@ -1,18 +1,24 @@
 // One action on many jobs: first exactly which, then how far it is, then what became of each. The set is frozen by the
-// server when it is previewed; the operation goes on when this window is closed.
+// server when it is previewed; the operation goes on when this window is closed, and `id` opens it again.
 import {html} from "htm/preact"
-import {useEffect, useRef, useState} from "preact/hooks"
+import {useEffect, useState} from "preact/hooks"
 import {select} from "./address.js"
+import {Announced} from "./announced.js"
 import {ask} from "./api.js"
+import {beginRun, bulkRuns, dismiss, isOver, PAGE, stopRun} from "./bulk_runs.js"
 import {Dialog, Ring} from "./dialog.js"
 import {closeDialog} from "./overlay.js"
 import {picks} from "./picks.js"
 import {number} from "./numbers.js"
+import {useStore} from "./store.js"
 import {t} from "./texts.js"
 import {shortId, stateLabel} from "./wording.js"
 
-const LOOK_MS = 400
-const PAGE = 100
+export function progressText(operation) {
+  const {state, total, waiting} = operation
+  if (state === "running") return t("bulk.running", {done: total - waiting, total})
+  return t("bulk.receipt", operation) + (state === "stopped" ? ` ${t("bulk.stopped")} ${t("bulk.waiting", {n: waiting})}` : "")
+}
 
 function Preview({preview}) {
   const {count, eligible, by_state, reasons} = preview
@@ -35,71 +41,56 @@ function Receipt({operation, items, onMore}) {
         <td><button type="button" class="link" onClick=${() => { closeDialog(); select(job_id) }}>${shortId(job_id)}</button></td>
         <td class="outcome ${outcome}">${t(`bulk.outcome.${outcome}`)}${error && html`<span>: ${error}</span>`}</td></tr>`)}</tbody>
     </table>
-    ${items.length < total && html`<button type="button" class="button small" onClick=${onMore}>${t("bulk.more")}</button>`}
+    ${onMore && items.length < total && html`<button type="button" class="button small" onClick=${onMore}>${t("bulk.more")}</button>`}
     <p class="sr-only">${t("bulk.receipt", {done, refused, failed})}</p>
   </div>`
 }
 
-export function BulkDialog({action, chosen}) {
+export function BulkDialog({action, chosen, id: begun = null}) {
   const [preview, setPreview] = useState(null)
-  const [operation, setOperation] = useState(null)
-  const [items, setItems] = useState([])
+  const [id, setId] = useState(begun)
+  const [further, setFurther] = useState([])
   const [starting, setStarting] = useState(false)
   const [failure, setFailure] = useState("")
-  const gone = useRef(false)
-  useEffect(() => () => { gone.current = true }, [])
+  const operation = useStore(bulkRuns).operations.find(({operation_id}) => operation_id === id)
   useEffect(() => {
-    ask("jobs/bulk", {method: "POST", query: {dry_run: true}, body: {action, ...chosen}})
-      .then((found) => { if (!gone.current) setPreview(found) }, (error) => { if (!gone.current) setFailure(error.message) })
+    if (begun) return
+    ask("jobs/bulk", {method: "POST", query: {dry_run: true}, body: {action, ...chosen}}).then(setPreview, (error) => setFailure(error.message))
   }, [])
 
-  const follow = async (id) => {
-    for (let state = "running"; state === "running" && !gone.current;) {
-      try {
-        const found = await ask(`jobs/bulk/${id}`, {query: {limit: PAGE}})
-        state = found.state
-        if (gone.current) return
-        setFailure("")
-        setOperation(found)
-        setItems(found.items)
-      } catch (error) { if (!gone.current) setFailure(error.message) }
-      if (state === "running") await new Promise((done) => setTimeout(done, LOOK_MS))
-    }
-  }
   const start = async () => {
     setStarting(true)
     setFailure("")
     try {
-      const {operation_id} = await ask("jobs/bulk", {method: "POST", body: {action, token: preview.token}})
+      setId(await beginRun(action, preview))
       picks.clear()
-      await follow(operation_id)
     } catch (error) { setFailure(error.message) }
     setStarting(false)
   }
-  const stop = () => ask(`jobs/bulk/${operation.operation_id}`, {method: "DELETE"}).then(setOperation, (error) => setFailure(error.message))
-  const more = async () => {
-    const found = await ask(`jobs/bulk/${operation.operation_id}`, {query: {limit: PAGE, offset: items.length}})
-    setItems([...items, ...found.items])
-  }
+  const items = operation ? [...operation.items, ...further] : []
+  const more = () => ask(`jobs/bulk/${id}`, {query: {limit: PAGE, offset: items.length}}).then((found) => setFurther([...further, ...found.items]), (error) => setFailure(error.message))
 
-  const count = preview?.count ?? chosen.job_ids?.length
-  const over = operation !== null && operation.state !== "running"
-  return html`<${Dialog} titleId="bulk-title" textId="bulk-text" testid="bulk-dialog" className="wide-dialog">${({close}) => html`
+  const count = operation?.total ?? preview?.count ?? chosen?.job_ids?.length
+  const over = Boolean(operation) && isOver(operation)
+  const leave = () => {
+    if (over) dismiss(id)
+    closeDialog()
+  }
+  const progress = operation ? progressText(operation) : ""
+  return html`<${Dialog} titleId="bulk-title" textId="bulk-text" testid="bulk-dialog" className="wide-dialog" onClose=${leave}>${({close}) => html`
     <h2 id="bulk-title">${count === undefined ? t(`bulk.${action}`) : t(`bulk.title.${action}`, {n: count})}</h2>
     <div id="bulk-text">
       ${!operation && action === "purge" && html`<p class="warning">${t("bulk.warn.purge")}</p>`}
-      ${!preview && !failure && html`<p role="status"><${Ring} /> ${t("bulk.counting")}</p>`}
+      ${!preview && !operation && !failure && html`<p role="status"><${Ring} /> ${t("bulk.counting")}</p>`}
       ${preview && !operation && html`<${Preview} preview=${preview} />`}
-      ${operation && html`<div role="status" class="bulk-progress">
-        <p>${over ? t("bulk.receipt", operation) : t("bulk.running", {done: operation.total - operation.waiting, total: operation.total})}
-          ${operation.state === "stopped" ? ` ${t("bulk.stopped")} ${t("bulk.waiting", {n: operation.waiting})}` : ""}</p></div>
+      ${operation && html`<p class="bulk-progress">${progress}</p><${Announced} text=${progress} step=${Math.floor(operation.progress / 25)} />
         <div class="bar big running" role="progressbar" aria-label=${t(`bulk.title.${action}`, {n: operation.total})} aria-valuenow=${operation.progress} aria-valuemin="0" aria-valuemax="100"><div class="fill" style=${{width: `${operation.progress}%`}}></div></div>
-        <${Receipt} operation=${operation} items=${items} onMore=${more} />`}
+        <${Receipt} operation=${operation} items=${items} onMore=${over && more} />`}
     </div>
-    <p class="problem" role="alert">${failure}</p>
+    <p class="problem" role="alert">${failure || operation?.failure}</p>
     <div class="dialog-buttons">
       ${operation
-        ? html`${!over && html`<button type="button" class="button" onClick=${stop}>${t("bulk.stop")}</button>`}
+        ? html`${!over && html`<button type="button" class="button" onClick=${() => stopRun(id)}>${t("bulk.stop")}</button>`}
           <button type="button" class="button" data-first-focus onClick=${close}>${t("close")}</button>`
         : html`<button type="button" class="button" data-first-focus onClick=${close}>${t("confirm.dismiss")}</button>
           <button type="button" class="button ${action === "purge" ? "red-solid" : action === "cancel" ? "amber-solid" : "blue-solid"}" disabled=${!preview?.eligible || starting} onClick=${start}>

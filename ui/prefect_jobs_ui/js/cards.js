@@ -3,9 +3,10 @@
 import {Component} from "preact"
 import {html} from "htm/preact"
 import {useEffect, useLayoutEffect, useReducer, useRef} from "preact/hooks"
-import {address, select} from "./address.js"
+import {address, select, watchFilter} from "./address.js"
 import {rights} from "./api.js"
-import {Icon} from "./drawing.js"
+import {Icon, paper} from "./drawing.js"
+import {typeLabel, types} from "./job_types.js"
 import {listKeys} from "./keys.js"
 import {lacking, rowAt, rowOf} from "./list_rows.js"
 import {listState} from "./list_state.js"
@@ -14,7 +15,7 @@ import {picks} from "./picks.js"
 import {useStore} from "./store.js"
 import {TallScroll} from "./tall_scroll.js"
 import {t} from "./texts.js"
-import {colour, distance, look, shortId, statusIcon, typeLabel} from "./wording.js"
+import {colour, distance, fullTime, look, shortId, statusIcon} from "./wording.js"
 
 const ROW = 82
 const SPARE_ROWS = 6
@@ -23,10 +24,10 @@ const ASK_AGAIN_MS = 1000
 class Card extends Component {
   // Only cards that look different are drawn again.
   shouldComponentUpdate(next) {
-    return ["card", "selected", "time", "picked", "pickable", "row", "top", "total"].some((key) => next[key] !== this.props[key])
+    return ["card", "label", "selected", "time", "picked", "pickable", "row", "top", "total"].some((key) => next[key] !== this.props[key])
   }
 
-  render({card, selected, time, picked, pickable, row, top, total, onPick}) {
+  render({card, label, selected, time, picked, pickable, row, top, total, onPick}) {
     const shown = look(card)
     const tone = colour(shown)
     const click = (event) => {
@@ -42,9 +43,9 @@ class Card extends Component {
       <button type="button" class="card ${selected ? "selected" : ""}" data-testid="job-item-${card.job_id}" data-row=${row}
         aria-current=${selected ? "true" : null} onClick=${click} onContextMenu=${touched}>
         <span class="card-icon ${tone} ${shown === "running" ? "spin" : ""}"><${Icon} name=${statusIcon(shown)} /></span>
-        <span class="card-type">${typeLabel(card.job_type)}</span>
+        <span class="card-type" title=${card.job_type}>${label}</span>
         <span class="card-id">${shortId(card.job_id)}</span>
-        <span class="card-time">${time}</span>
+        <time class="card-time" datetime=${card.created_at} title=${fullTime(card.created_at)}>${time}</time>
         <span class="card-line">
           <span class="card-status ${tone}">${shown}</span>
           ${card.message !== null && html`<span class="card-message">${card.message}</span>`}
@@ -54,7 +55,7 @@ class Card extends Component {
           <span class="percent">${card.progress}%</span>
         </span>`}
       </button>
-      ${pickable && html`<label class="pick"><input type="checkbox" tabindex=${picked ? "0" : "-1"} checked=${picked} aria-label=${t("pick.name", {job: `${typeLabel(card.job_type)} ${shortId(card.job_id)}`})}
+      ${pickable && html`<label class="pick"><input type="checkbox" tabindex=${picked ? "0" : "-1"} checked=${picked} aria-label=${t("pick.name", {job: `${label} ${shortId(card.job_id)}`})}
         onClick=${(event) => { event.stopPropagation(); onPick(row, card, event.shiftKey) }} /></label>`}
     </li>`
   }
@@ -77,6 +78,7 @@ export function Cards({model, rows: store}) {
   const {job: selected} = useStore(address)
   const chosen = useStore(picks)
   const {may} = useStore(rights)
+  useStore(types) // whose titles the cards show
   const {newer, fetching} = useStore(listState)
   const now = useNow(10000)
   const [, redraw] = useReducer((n) => n + 1, 0)
@@ -125,6 +127,7 @@ export function Cards({model, rows: store}) {
       hold()
     }
     const watcher = new ResizeObserver(() => {
+      if (paper.matches) return
       follow(me.scroll.resize(me.rows.total, element.clientHeight))
       ask()
       redraw()
@@ -142,17 +145,10 @@ export function Cards({model, rows: store}) {
 
   // Another filter is another list: from its top.
   const list = `${rows.start === 0}`
-  useLayoutEffect(() => address.watch((() => {
-    const key = () => ["q", "status", "type"].map((name) => address.get()[name]).join("\n")
-    let shown = key()
-    return () => {
-      if (key() === shown) return
-      shown = key()
-      me.anchor = null
-      picks.clear()
-      follow(me.scroll.moveTo(0))
-    }
-  })()), [])
+  useLayoutEffect(() => watchFilter(() => {
+    me.anchor = null
+    follow(me.scroll.moveTo(0))
+  }), [])
 
   useLayoutEffect(() => {
     const wanted = me.scroll.resize(rows.total, box().clientHeight)
@@ -206,7 +202,7 @@ export function Cards({model, rows: store}) {
         const card = rowAt(rows, row)
         const top = me.scroll.place(row)
         if (!card) return html`<${Shape} key=${`row-${row}`} row=${row} top=${top} total=${rows.total} />`
-        return html`<${Card} key=${card.job_id} card=${card} row=${row} top=${top} total=${rows.total} selected=${card.job_id === selected}
+        return html`<${Card} key=${card.job_id} card=${card} label=${typeLabel(card.job_type)} row=${row} top=${top} total=${rows.total} selected=${card.job_id === selected}
           time=${distance(card.created_at, now)} pickable=${may("bulk")} picked=${picks.has(card.job_id)} onPick=${pick} />`
       })}
     </ul>`

@@ -4,9 +4,10 @@ import {useState} from "preact/hooks"
 import {Dialog, Ring} from "./dialog.js"
 import {Icon} from "./drawing.js"
 import {act} from "./job_actions.js"
+import {typeLabel} from "./job_types.js"
 import {closeDialog} from "./overlay.js"
 import {t} from "./texts.js"
-import {colour, look, statusIcon, titleId, typeLabel} from "./wording.js"
+import {colour, look, statusIcon, titleId} from "./wording.js"
 
 export function ConfirmDialog({action, job}) {
   const [busy, setBusy] = useState(false)

@@ -1,10 +1,9 @@
 // Whether new lines arrive (contract of the page, 4.5). A failed one is a button that tries again.
 import {html} from "htm/preact"
-
-const LABELS = {connected: "Live", connecting: "Connecting", reconnecting: "Reconnecting", disconnected: "Offline", failed: "Failed"}
+import {t} from "./texts.js"
 
 export function indicator({state, attempt}, hasRetry) {
-  const label = state === "reconnecting" && attempt ? `${LABELS[state]} (${attempt}/5)` : LABELS[state]
+  const label = state === "reconnecting" && attempt ? t("stream.reconnecting.attempt", {attempt}) : t(`stream.${state}`)
   return {label, acts: state === "failed" && hasRetry, pulses: state === "connected"}
 }
 
@@ -17,9 +16,9 @@ export function ConnectionIndicator({connection, onRetry}) {
     event.preventDefault()
     retry()
   }
-  return html`<span class="indicator ${state}" data-testid="connection-indicator" title=${acts ? "Log streaming failed. Click to try again." : "Log streaming"}
+  return html`<span class="indicator ${state}" data-testid="connection-indicator" title=${t(acts ? "stream.hint.failed" : "stream.hint")}
     role=${acts ? "button" : "status"} tabindex=${acts ? "0" : null} aria-live="polite" onClick=${retry} onKeyDown=${acts ? key : null}>
     <span class="dot ${pulses ? "pulse" : ""}" data-testid="connection-dot" aria-hidden="true"></span>
-    <span>${label}</span><span class="sr-only"> (log streaming ${state}${acts ? ", press to retry" : ""})</span>
+    <span>${label}</span><span class="sr-only"> ${t(acts ? "stream.word.acts" : `stream.word.${state}`)}</span>
   </span>`
 }

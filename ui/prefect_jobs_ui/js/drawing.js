@@ -16,3 +16,6 @@ export const Icon = ({name, className = ""}) =>
   html`<svg class="icon ${className}" aria-hidden="true"><use href="#i-${name}" /></svg>`
 
 export const Spinner = () => html`<${Icon} name="status-running" className="spin" />`
+
+// On paper a box is as tall as what is drawn in it, so its height does not tell how much to draw.
+export const paper = matchMedia("print")

@@ -3,8 +3,9 @@ import {html} from "htm/preact"
 import {useCopy} from "./copying.js"
 import {Dialog} from "./dialog.js"
 import {Icon} from "./drawing.js"
+import {typeLabel} from "./job_types.js"
 import {t} from "./texts.js"
-import {longTime, typeLabel, windowId} from "./wording.js"
+import {longTime, windowId} from "./wording.js"
 
 export function ErrorDialog({job, traceback, attempt}) {
   const [copied, copy] = useCopy()

@@ -27,6 +27,9 @@ export function actionsOf({status, state}) {
 export const isAsked = (action, {state}) =>
   (action === "cancel" && ["stopping", "aborting", "cancelling"].includes(state)) || (action === "abort" && state === "aborting")
 
+// Where Prefect's own page shows the job: an address of the web or none.
+export const inPrefect = ({prefect_url: url}) => (/^https?:/.test(url ?? "") ? url : null)
+
 export async function act(action, job) {
   await CALLS[action](job.job_id)
   if (action === "delete" && address.get().job === job.job_id) go({job: ""}, {push: false})

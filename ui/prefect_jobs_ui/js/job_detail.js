@@ -6,19 +6,20 @@ import {address, leave, select} from "./address.js"
 import {rights} from "./api.js"
 import {useCopy} from "./copying.js"
 import {draw, Icon, Spinner} from "./drawing.js"
-import {JobActions} from "./job_actions.js"
+import {inPrefect, JobActions} from "./job_actions.js"
 import {ErrorBox, RetryBox} from "./job_error.js"
 import {CurrentStep, Metadata, Waiting} from "./job_facts.js"
 import {Awaited, JobHistory, Receipt} from "./job_history.js"
 import {JobLogs} from "./job_logs.js"
 import {useMore} from "./job_more.js"
 import {Parameters, Result} from "./job_result.js"
+import {typeLabel, types} from "./job_types.js"
 import {openDialog} from "./overlay.js"
 import {shownJob} from "./shown_job.js"
 import {useModel, useStore} from "./store.js"
 import {showJobInTab} from "./tab_title.js"
 import {t} from "./texts.js"
-import {colour, look, statusLabel, titleId, typeLabel} from "./wording.js"
+import {colour, look, statusLabel, titleId} from "./wording.js"
 
 const STOPPING = {stopping: "stopping.now", aborting: "stopping.abort", cancelling: "stopping.prefect"}
 const ENDED = ["completed", "failed"]
@@ -37,13 +38,13 @@ function Header({job}) {
   return html`<header class="detail-head">
     <div class="detail-title">
       <button type="button" class="button icon-button back" aria-label=${t("detail.back")} onClick=${leave}><${Icon} name="back" /></button>
-      <h2 tabindex="-1">${typeLabel(job.job_type)} <span class="title-id ${id.length > 12 ? "long" : ""}">${id}</span></h2>
+      <h2 tabindex="-1"><span title=${job.job_type}>${typeLabel(job.job_type)}</span> <span class="title-id ${id.length > 12 ? "long" : ""}">${id}</span></h2>
       <${CopyId} id=${job.job_id} />
       <span class="sr-only">${t("detail.status")}</span>
       <span class="badge ${colour(shown)}" data-testid="status-badge"><span class="dot ${shown === "running" ? "pulse" : ""}" data-testid="status-dot"></span>${statusLabel(shown)}${pending ? "" : ` (${job.progress}%)`}</span>
       <span class="detail-actions"><${JobActions} job=${job} />
         ${may("start") && html`<button type="button" class="button icon-button" aria-label=${t("again")} title=${t("again")} onClick=${() => openDialog("start", {like: job.job_id})}><${Icon} name="play" /></button>`}
-        ${/^https?:/.test(job.prefect_url ?? "") && html`<a class="button icon-button" href=${job.prefect_url} target="_blank" rel="noreferrer" aria-label=${t("prefect")} title=${t("prefect")}><${Icon} name="external" /></a>`}
+        ${inPrefect(job) && html`<a class="button icon-button" href=${job.prefect_url} target="_blank" rel="noreferrer" aria-label=${t("prefect")} title=${t("prefect")}><${Icon} name="external" /></a>`}
       </span>
     </div>
     ${!pending && html`<div class="bar big ${shown}" role="progressbar" aria-label=${label} aria-valuenow=${job.progress} aria-valuemin="0" aria-valuemax="100">
@@ -66,6 +67,7 @@ function Stop({job, history, wasStopping}) {
 }
 
 function Job({job}) {
+  useStore(types) // whose titles are shown
   const [now, setNow] = useState(Date.now())
   const {detail, history} = useMore(job)
   const wasStopping = useRef(false)

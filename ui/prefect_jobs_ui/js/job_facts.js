@@ -1,8 +1,9 @@
 // What is known of a job as rows of label and value: the contract's, and those of the detailed form.
 import {html} from "htm/preact"
 import {Icon} from "./drawing.js"
+import {typeLabel} from "./job_types.js"
 import {t} from "./texts.js"
-import {absolute, duration, fullTime, relative, span, titleId, typeLabel} from "./wording.js"
+import {absolute, duration, fullTime, relative, span, titleId} from "./wording.js"
 
 const ENDED = ["completed", "failed"]
 
@@ -31,7 +32,7 @@ export function Metadata({job, detail, now}) {
   const slow = more?.timing.slower_than_usual === true
   const running = job.status === "running" && job.started_at
   return html`<div class="panel" data-testid="job-metadata"><dl class="metadata">
-    <${Row} label=${t("row.type")} testid="metadata-item-type"><span data-testid="job-type">${typeLabel(job.job_type)}</span><//>
+    <${Row} label=${t("row.type")} testid="metadata-item-type"><span data-testid="job-type" title=${job.job_type}>${typeLabel(job.job_type)}</span><//>
     <${Row} label=${t("row.created")} testid="metadata-item-created"><${Icon} name="clock" /><${Time} time=${job.created_at} now=${now} /><//>
     <${Row} label=${t("row.started")} testid="metadata-item-started">${job.started_at ? html`<${Time} time=${job.started_at} now=${now} />` : html`<em>${t("row.not-started")}</em>`}<//>
     ${ended && job.completed_at && html`<${Row} label=${t("row.completed")} testid="metadata-item-completed"><${Time} time=${job.completed_at} now=${now} /><//>`}
@@ -56,8 +57,8 @@ const Slow = () => html` <span class="slow-tag" title=${t("slower.hint")} data-t
 // Why a pending job waits (contract 16.2), and for which jobs.
 export function Waiting({reason, now, onSelect}) {
   const since = reason.since ? t("pending.since", {when: relative(reason.since, now)}) : ""
-  return html`<div class="note-box yellow" role="status" data-testid="waiting-section"><${Icon} name="clock" />
-    <p>${reason.text}${since && html` <span class="quiet">${since}</span>`}
+  return html`<div class="note-box yellow" data-testid="waiting-section"><${Icon} name="clock" />
+    <p><span role="status">${reason.text}</span>${since && html` <span class="quiet">${since}</span>`}
     ${(reason.held_by ?? []).map((id) => html` <button key=${id} type="button" class="link" onClick=${() => onSelect(id)}>${titleId(id).slice(0, 9)}</button>`)}</p></div>`
 }
 

@@ -4,7 +4,8 @@ import {html} from "htm/preact"
 import {Cards} from "./cards.js"
 import {address, isFiltered} from "./address.js"
 import {draw, Icon} from "./drawing.js"
-import {BulkBar} from "./bulk_bar.js"
+import {BulkBar, BulkRuns} from "./bulk_bar.js"
+import {resumeRuns} from "./bulk_runs.js"
 import {listState} from "./list_state.js"
 import {applyEdits, NO_ROWS} from "./list_rows.js"
 import {createStore, useStore} from "./store.js"
@@ -36,21 +37,23 @@ export function render({model}) {
     document.getElementById("jobs-page").dataset.phase = split ? "ready" : phase
     draw(html`<${Body} model=${model} rows=${rows} />`, "list")
   }
-  const showRows = (next, {total, exact, newer, filtered}, above = 0) => {
+  const showRows = (next, {total, exact, newer, filtered, reading}, above = 0) => {
     rows.set({...next, total, above: rows.get().above + above})
-    show({total, exact, newer, failure: null, phase: total ? "ready" : filtered ? "nothing" : "empty"})
+    show({total, exact, newer, failure: null, phase: total ? "ready" : filtered ? "nothing" : reading ? "loading" : "empty"})
   }
   model.on("msg:custom", (message) => {
     if (message.kind === "phase") show({phase: message.phase, failure: message.failure, fetching: false, total: null})
     else if (message.kind === "rows") {
-      listState.set({fetching: false})
+      const {fetching, answers} = listState.get()
+      listState.set({fetching: false, answers: answers + (fetching ? 1 : 0)})
       showRows({start: message.start, cards: message.cards}, message)
     } else if (message.kind === "edits") {
       const {rows: next, above} = applyEdits(rows.get(), message.edits, Cards.firstShown?.() ?? 0)
       showRows(next, message, above)
     }
   })
-  draw(html`<${BulkBar} model=${model} />`, "list-head")
+  resumeRuns()
+  draw(html`<${BulkRuns} /><${BulkBar} />`, "list-head")
   const {q, status, type} = address.get()
   model.send_msg({kind: "ready", q: q.trim(), status, job_type: type})
 }

@@ -9,8 +9,9 @@ import {LogLines} from "./log_lines.js"
 import {LogReader} from "./log_reader.js"
 import {Download, Find, Found, Options} from "./log_tools.js"
 import {logView} from "./log_view.js"
-import {TEXTS, completeness, countText} from "./log_wording.js"
+import {completeness, countText} from "./log_wording.js"
 import {useStore} from "./store.js"
+import {t} from "./texts.js"
 
 const TELL_EVERY_MS = 4000 // a live region that says every line could not be listened to
 const SAY_MS = 3000
@@ -68,8 +69,8 @@ export function JobLogs({jobId, live, failed = false}) {
   const copy = async (lines) => {
     try {
       await write(textOf(lines, view))
-      setSaid(TEXTS.copied(lines.length))
-    } catch { setSaid(TEXTS.copyFailed) }
+      setSaid(t("log.copied", {n: lines.length}))
+    } catch { setSaid(t("log.copy-failed")) }
   }
   const copyAll = async () => {
     const chosen = linked ? book.lines.filter(({seq}) => seq >= linked[0] && seq <= linked[1]) : []
@@ -84,8 +85,8 @@ export function JobLogs({jobId, live, failed = false}) {
     try {
       const shown = book.matching
       await write(await read(reader.pages.file({format: "txt", ...reader.wanted})))
-      setSaid(TEXTS.copied(shown))
-    } catch (error) { setSaid(error instanceof TooLong ? TEXTS.tooLong : TEXTS.copyFailed) }
+      setSaid(t("log.copied", {n: shown}))
+    } catch (error) { setSaid(error instanceof TooLong ? t("log.too-long") : t("log.copy-failed")) }
   }
   const follow = () => {
     reader.follow = !reader.follow
@@ -119,31 +120,31 @@ export function JobLogs({jobId, live, failed = false}) {
   const nothing = !book.all && !book.matching
   return html`<section class="panel logs ${large ? "large" : ""}" data-testid="job-logs-viewer" aria-labelledby="logs-title" onKeyDown=${keys}>
     <div class="logs-bar">
-      <h3 id="logs-title"><${Icon} name="document" />${TEXTS.title}</h3>
+      <h3 id="logs-title"><${Icon} name="document" />${t("log.title")}</h3>
       <${ConnectionIndicator} connection=${connection} onRetry=${() => reader.retry()} />
       <span class="logs-count" data-testid="logs-count">${countText(book.matching, book.all)}</span>
       <div class="logs-controls"><${Find} reader=${reader} /><span class="logs-tools">
         <${LevelMenu} level=${book.level} countOf=${(level) => book.count(level)} onChoose=${choose} />
-        <button type="button" class="button small ${reader.follow ? "on" : ""}" aria-label="Toggle auto-scroll" title="Toggle auto-scroll" aria-pressed=${String(reader.follow)} onClick=${follow}>
-          <${Icon} name="refresh" className=${reader.follow && live ? "spin slow" : ""} /><span class="wide">Auto-scroll</span></button>
+        <button type="button" class="button small ${reader.follow ? "on" : ""}" aria-label=${t("log.follow.name")} title=${t("log.follow.name")} aria-pressed=${String(reader.follow)} onClick=${follow}>
+          <${Icon} name="refresh" className=${reader.follow && live ? "spin slow" : ""} /><span class="wide">${t("log.follow")}</span></button>
         <${Options} view=${view} />
-        <button type="button" class="button small icon-only" aria-label=${TEXTS.copy} title=${TEXTS.copy} disabled=${nothing} onClick=${copyAll}><${Icon} name="copy" /></button>
+        <button type="button" class="button small icon-only" aria-label=${t("log.copy")} title=${t("log.copy")} disabled=${nothing} onClick=${copyAll}><${Icon} name="copy" /></button>
         <${Download} reader=${reader} />
-        <button type="button" class="button small icon-only" aria-label=${large ? TEXTS.shrink : TEXTS.expand} title=${large ? TEXTS.shrink : TEXTS.expand} aria-pressed=${String(large)} onClick=${() => setLarge(!large)}><${Icon} name=${large ? "shrink" : "expand"} /></button>
-        <button type="button" class="button small" aria-label="Clear logs" title="Clear logs" disabled=${nothing} onClick=${() => { reader.clear(); setOpened(new Set()) }}>
-          <${Icon} name="trash" /><span class="wide">Clear</span></button>
+        <button type="button" class="button small icon-only" aria-label=${large ? t("log.shrink") : t("log.expand")} title=${large ? t("log.shrink") : t("log.expand")} aria-pressed=${String(large)} onClick=${() => setLarge(!large)}><${Icon} name=${large ? "shrink" : "expand"} /></button>
+        <button type="button" class="button small" aria-label=${t("log.clear.name")} title=${t("log.clear.name")} disabled=${nothing} onClick=${() => { reader.clear(); setOpened(new Set()) }}>
+          <${Icon} name="trash" /><span class="wide">${t("log.clear")}</span></button>
       </span></div>
     </div>
     <${Found} reader=${reader} />
     <div class="lines-frame">
       <${LogLines} reader=${reader} view=${view} opened=${opened} linked=${linked} announcement=${announcement} empty=${html`<${Empty} reader=${reader} live=${live} />`}
         onOpen=${act.open} onPick=${act.pick} onCopy=${act.copy} onChange=${act.change} />
-      ${reader.unseen > 0 && html`<button type="button" class="button small to-end" onClick=${follow}><${Icon} name="chevron" />${TEXTS.toEnd(reader.unseen)}</button>`}
+      ${reader.unseen > 0 && html`<button type="button" class="button small to-end" onClick=${follow}><${Icon} name="chevron" />${t("log.to-end", {n: reader.unseen})}</button>`}
     </div>
     <div class="logs-foot">
       <span class="completeness ${status.good ? "good" : ""}" data-testid="logs-completeness">
         ${status.text && html`${status.good && html`<${Icon} name="check" />`}<span>${status.text}</span><span class="state-word">${status.word}</span>`}</span>
-      <span class="said" role="status">${said || (reader.missing ? TEXTS.missing(reader.missing) : "")}</span>
+      <span class="said" role="status">${said || (reader.missing ? t("log.missing", {line: String(reader.missing)}) : "")}</span>
     </div>
   </section>`
 }
@@ -152,13 +153,13 @@ function Empty({reader, live}) {
   const {book, connection, phase, hits} = reader
   let text
   if (phase === "failed") {
-    text = html`<p>${TEXTS.failed} ${reader.failure}</p><button type="button" class="button small" onClick=${() => reader.retry()}>${TEXTS.retry}</button>`
-  } else if (phase === "loading" || connection.state === "connecting") text = html`<p>${TEXTS.loading}</p>`
-  else if (book.contains) text = html`<p>${TEXTS.noHits(hits?.text ?? book.contains)}</p>`
-  else if (book.all && book.level !== "ALL") text = html`<p>${TEXTS.filtered(book.level)}</p>`
+    text = html`<p>${t("log.failed")} ${reader.failure}</p><button type="button" class="button small" onClick=${() => reader.retry()}>${t("log.retry")}</button>`
+  } else if (phase === "loading" || connection.state === "connecting") text = html`<p>${t("log.loading")}</p>`
+  else if (book.contains) text = html`<p>${t("log.no-hits-of", {text: hits?.text ?? book.contains})}</p>`
+  else if (book.all && book.level !== "ALL") text = html`<p>${t("log.filtered", {level: book.level})}</p>`
   else {
-    text = html`<p>${TEXTS.none}</p>${live && html`<p>${TEXTS.waiting}</p>`}
-      ${book.cleared && html`<button type="button" class="button small" onClick=${() => reader.restore()}>${TEXTS.restore}</button>`}`
+    text = html`<p>${t("log.none")}</p>${live && html`<p>${t("log.waiting")}</p>`}
+      ${book.cleared && html`<button type="button" class="button small" onClick=${() => reader.restore()}>${t("log.restore")}</button>`}`
   }
   return html`<div class="no-lines"><${Icon} name="document" />${text}</div>`
 }
@@ -185,7 +186,7 @@ function useAnnouncement(held) {
       const {book, connection} = held.current
       const known = told.current ?? book.total
       told.current = book.total
-      setText(connection.state === "connected" && book.total > known ? TEXTS.newLines(book.total - known) : "")
+      setText(connection.state === "connected" && book.total > known ? t("log.new-lines", {n: book.total - known}) : "")
     }, TELL_EVERY_MS)
     return () => clearInterval(timer)
   }, [])

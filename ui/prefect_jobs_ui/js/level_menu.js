@@ -2,9 +2,12 @@
 import {html} from "htm/preact"
 import {useEffect, useLayoutEffect, useRef, useState} from "preact/hooks"
 import {Icon} from "./drawing.js"
-import {count, number} from "./wording.js"
+import {LEVELS} from "./log_line.js"
+import {number} from "./numbers.js"
+import {t} from "./texts.js"
 
-const ENTRIES = [["ALL", "All Levels"], ["DEBUG", "Debug"], ["INFO", "Info"], ["WARNING", "Warning"], ["ERROR", "Error"]]
+const ENTRIES = ["ALL", ...LEVELS]
+const labelOf = (level) => t(`log.level.${level}`)
 
 // `countOf(level)` is how many lines are of a level; it is shown beside the entries, whose names stay what they are.
 export function LevelMenu({level, countOf, onChoose}) {
@@ -14,7 +17,7 @@ export function LevelMenu({level, countOf, onChoose}) {
   const button = useRef(null)
   const list = useRef(null)
   const show = () => {
-    setActive(ENTRIES.findIndex(([value]) => value === level))
+    setActive(ENTRIES.indexOf(level))
     setOpen(true)
   }
   const close = () => {
@@ -22,7 +25,7 @@ export function LevelMenu({level, countOf, onChoose}) {
     button.current.focus()
   }
   const choose = (index) => {
-    onChoose(ENTRIES[index][0])
+    onChoose(ENTRIES[index])
     close()
   }
   useEffect(() => {
@@ -49,13 +52,13 @@ export function LevelMenu({level, countOf, onChoose}) {
   }
   // On the whole menu: a key may come before the focus has moved from the button to the list.
   return html`<div class="menu" ref=${root} onKeyDown=${keys}>
-    <button type="button" class="button small" ref=${button} aria-label="Filter by log level" aria-haspopup="listbox" aria-expanded=${String(open)}
-      onClick=${() => (open ? close() : show())}>${ENTRIES.find(([value]) => value === level)[1]}<${Icon} name="chevron" /></button>
-    ${open && html`<ul class="menu-list" role="listbox" aria-label="Log level" tabindex="-1" ref=${list} aria-activedescendant="level-${ENTRIES[active][0]}">
-      ${ENTRIES.map(([value, label], index) => html`<li key=${value} id="level-${value}" role="option" aria-selected=${String(value === level)}
+    <button type="button" class="button small" ref=${button} aria-label=${t("log.level.filter")} aria-haspopup="listbox" aria-expanded=${String(open)}
+      onClick=${() => (open ? close() : show())}>${labelOf(level)}<${Icon} name="chevron" /></button>
+    ${open && html`<ul class="menu-list" role="listbox" aria-label=${t("log.level")} tabindex="-1" ref=${list} aria-activedescendant="level-${ENTRIES[active]}">
+      ${ENTRIES.map((value, index) => html`<li key=${value} id="level-${value}" role="option" aria-selected=${String(value === level)}
         class=${index === active ? "active" : ""} onClick=${() => choose(index)} onPointerEnter=${() => setActive(index)}
-        aria-description=${value === "ALL" ? null : count(countOf(value), "line")} data-count=${value === "ALL" ? null : number(countOf(value))}>
-        ${label}${value === level && html`<${Icon} name="check" />`}</li>`)}
+        aria-description=${value === "ALL" ? null : t("log.lines", {n: countOf(value)})} data-count=${value === "ALL" ? null : number(countOf(value))}>
+        ${labelOf(value)}${value === level && html`<${Icon} name="check" />`}</li>`)}
     </ul>`}
   </div>`
 }

@@ -2,5 +2,5 @@
 import {createStore} from "./store.js"
 
 export const listState = createStore({
-  phase: "loading", failure: null, total: null, exact: true, newer: 0, fetching: false,
+  phase: "loading", failure: null, total: null, exact: true, newer: 0, fetching: false, answers: 0,
 })

@@ -1,5 +1,6 @@
 // Lines as text for the clipboard, in the form of the downloaded file.
 import {plain} from "./log_text.js"
+import {t} from "./texts.js"
 
 const MOST = 20_000_000 // characters: more belongs into a file
 
@@ -11,7 +12,7 @@ export class TooLong extends Error {}
 // A whole file's text; throws TooLong before it is read to its end.
 export async function read(address) {
   const answer = await fetch(address)
-  if (!answer.ok) throw new Error(`The jobs API answered ${answer.status}.`)
+  if (!answer.ok) throw new Error(t("api.answered", {status: String(answer.status)}))
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader()
   let text = ""
   for (let part = await reader.read(); !part.done; part = await reader.read()) {
@@ -37,5 +38,5 @@ export async function write(text) {
   area.select()
   const done = document.execCommand("copy")
   area.remove()
-  if (!done) throw new Error("copying was refused")
+  if (!done) throw new Error("refused")
 }

@@ -2,11 +2,12 @@
 // drawn, and what is being read stays in its place while lines come, go or change their height above it.
 import {html} from "htm/preact"
 import {useLayoutEffect, useReducer, useRef} from "preact/hooks"
+import {paper} from "./drawing.js"
 import {textOf} from "./log_copying.js"
 import {Gap, Line, Mark} from "./log_row.js"
 import {rowsOf} from "./log_rows.js"
-import {TEXTS} from "./log_wording.js"
 import {RowHeights} from "./row_heights.js"
+import {t} from "./texts.js"
 
 const GUESS = 21 // one line of text, in pixels
 const SPARE = 240 // pixels drawn above and below the box
@@ -96,6 +97,7 @@ export function LogLines({reader, view, opened, linked, announcement, empty, onO
   useLayoutEffect(() => {
     const element = box.current
     const watcher = new ResizeObserver(() => {
+      if (paper.matches) return
       place.tall = element.clientHeight
       place.width = element.clientWidth
       redraw()
@@ -179,13 +181,13 @@ export function LogLines({reader, view, opened, linked, announcement, empty, onO
       current=${seq !== 0 && seq === currentSeq} searched=${searched} view=${view} opened=${opened} onOpen=${onOpen} onPick=${onPick} onCopy=${onCopy} />`
   }
   const drawn = rows.slice(first, last)
-  return html`<div class="lines ${view.wrap ? "" : "unwrapped"} ${view.times ? "" : "untimed"}" ref=${box} role="log" aria-live="polite" aria-label=${TEXTS.box} tabindex="0"
+  return html`<div class="lines ${view.wrap ? "" : "unwrapped"} ${view.times ? "" : "untimed"}" ref=${box} role="log" aria-live="polite" aria-label=${t("log.box")} tabindex="0"
     onScroll=${scroll} onWheel=${wheel} onTouchMove=${leave} onKeyDown=${key} onPointerDown=${press} onCopy=${copy}>
     <p class="sr-only">${announcement}</p>
     ${rows.length
-      ? html`<div class="rows" aria-live="off"><div style=${{height: `${heights.top(first)}px`}}></div>
+      ? html`<div class="rows" aria-live="off"><div class="line-space" style=${{height: `${heights.top(first)}px`}}></div>
           ${drawn.map((row, index) => draw(row, first + index))}
-          <div style=${{height: `${Math.max(0, heights.total - heights.top(last))}px`}}></div></div>`
+          <div class="line-space" style=${{height: `${Math.max(0, heights.total - heights.top(last))}px`}}></div></div>`
       : empty}
   </div>`
 }

@@ -1,5 +1,6 @@
 // A job's stored log over HTTP: pages of lines in a reader's order, and the addresses of its files.
 import {linesOf} from "./log_line.js"
+import {t} from "./texts.js"
 
 export const PAGE = 400
 const HITS = 1000
@@ -28,10 +29,10 @@ export class LogPages {
     let answer
     try {
       answer = await fetch(this.address("logs", asked), {signal: this.left.signal})
-      if (!answer.ok) throw new LogAway(`The jobs API answered ${answer.status}.`)
+      if (!answer.ok) throw new LogAway(t("api.answered", {status: String(answer.status)}))
       answer = await answer.json()
     } catch (error) {
-      throw error instanceof LogAway || this.left.signal.aborted ? error : new LogAway("The jobs API cannot be reached.")
+      throw error instanceof LogAway || this.left.signal.aborted ? error : new LogAway(t("api.away"))
     }
     const lines = linesOf(answer.logs)
     return {...answer, lines: query.order === "desc" ? lines.reverse() : lines}

@@ -1,11 +1,14 @@
 // What can be done with a log: find, choose how lines look, copy, download.
 import {html} from "htm/preact"
 import {useEffect, useRef, useState} from "preact/hooks"
+import {Announced} from "./announced.js"
 import {Icon} from "./drawing.js"
 import {Popup} from "./log_popup.js"
 import {chooseView} from "./log_view.js"
-import {TEXTS, hitsText} from "./log_wording.js"
+import {hitsText} from "./log_wording.js"
+import {t} from "./texts.js"
 
+const FORMATS = ["txt", "jsonl", "csv"]
 const PAUSE_MS = 250 // between the last key and the question
 
 export function Find({reader}) {
@@ -32,11 +35,11 @@ export function Find({reader}) {
       clear()
     }
   }
-  return html`<div class="find" role="search" aria-label=${TEXTS.find}>
+  return html`<div class="find" role="search" aria-label=${t("log.find")}>
     <${Icon} name="search" />
-    <input ref=${input} type="text" value=${text} placeholder=${TEXTS.find} aria-label=${TEXTS.find} maxlength="500" spellcheck="false" autocomplete="off"
+    <input ref=${input} type="text" value=${text} placeholder=${t("log.find")} aria-label=${t("log.find")} maxlength="500" spellcheck="false" autocomplete="off"
       onInput=${(event) => ask(event.target.value, PAUSE_MS)} onKeyDown=${key} />
-    ${text && html`<button type="button" aria-label=${TEXTS.clearFind} title=${TEXTS.clearFind} onClick=${clear}><${Icon} name="close" /></button>`}
+    ${text && html`<button type="button" aria-label=${t("log.clear-find")} title=${t("log.clear-find")} onClick=${clear}><${Icon} name="close" /></button>`}
   </div>`
 }
 
@@ -48,19 +51,19 @@ export function Found({reader}) {
   const step = (by, label, keys, className) => html`<button type="button" class="button small icon-only" aria-label=${label} title=${`${label} (${keys})`} disabled=${none}
     onClick=${() => reader.step(by)}><${Icon} name="chevron" className=${className} /></button>`
   return html`<div class="found">
-    <span role="status" data-testid="find-hits">${hitsText(hits)}</span>
-    ${step(-1, TEXTS.previous, "Shift+Enter", "up")}${step(1, TEXTS.next, "Enter", "")}
-    <button type="button" class="button small ${book.contains ? "on" : ""}" aria-label=${TEXTS.only} aria-pressed=${String(Boolean(book.contains))} onClick=${() => reader.only(!book.contains)}>
-      <${Icon} name="filter" /><span class="wide">${TEXTS.only}</span></button>
+    <span class="found-hits" data-testid="find-hits">${hitsText(hits)}</span><${Announced} text=${hitsText(hits)} step=${`${hits.text} ${hits.current}`} />
+    ${step(-1, t("log.previous"), "Shift+Enter", "up")}${step(1, t("log.next"), "Enter", "")}
+    <button type="button" class="button small ${book.contains ? "on" : ""}" aria-label=${t("log.only")} aria-pressed=${String(Boolean(book.contains))} onClick=${() => reader.only(!book.contains)}>
+      <${Icon} name="filter" /><span class="wide">${t("log.only")}</span></button>
   </div>`
 }
 
 export function Options({view}) {
   const check = (name, label) => html`<label class="option"><input type="checkbox" checked=${view[name]} onChange=${(event) => chooseView({[name]: event.target.checked})} />${label}</label>`
   const zone = (value, label) => html`<label class="option"><input type="radio" name="log-zone" checked=${view.zone === value} onChange=${() => chooseView({zone: value})} />${label}</label>`
-  return html`<${Popup} icon="options" label=${TEXTS.options}>${() => html`
-    ${check("wrap", TEXTS.wrap)}${check("times", TEXTS.times)}
-    <fieldset><legend>${TEXTS.zone}</legend>${zone("local", TEXTS.local)}${zone("utc", TEXTS.utc)}</fieldset>`}<//>`
+  return html`<${Popup} icon="options" label=${t("log.options")}>${() => html`
+    ${check("wrap", t("log.wrap"))}${check("times", t("log.times"))}
+    <fieldset><legend>${t("log.zone")}</legend>${zone("local", t("log.local"))}${zone("utc", t("log.utc"))}</fieldset>`}<//>`
 }
 
 export function Download({reader}) {
@@ -68,8 +71,8 @@ export function Download({reader}) {
   const filter = {level: book.level, contains: book.contains}
   const filtered = book.level !== "ALL" || book.contains
   const links = (heading, wanted, close) => html`<div role="group" aria-label=${heading}><h4>${heading}</h4>
-    ${Object.entries(TEXTS.formats).map(([format, label]) => html`<a key=${format} href=${pages.file({...wanted, format}).href} download onClick=${close}>
-      <${Icon} name="download" />${label}<span>.${format}</span></a>`)}</div>`
-  return html`<${Popup} icon="download" label=${TEXTS.download}>${(close) => html`
-    ${links(TEXTS.whole, {}, close)}${filtered && links(TEXTS.shown, filter, close)}`}<//>`
+    ${FORMATS.map((format) => html`<a key=${format} href=${pages.file({...wanted, format}).href} download onClick=${close}>
+      <${Icon} name="download" />${t(`log.format.${format}`)}<span>.${format}</span></a>`)}</div>`
+  return html`<${Popup} icon="download" label=${t("log.download")}>${(close) => html`
+    ${links(t("log.whole"), {}, close)}${filtered && links(t("log.shown"), filter, close)}`}<//>`
 }

@@ -1,5 +1,6 @@
 // How lines are shown, as the user chose it: kept for all logs and for the next visit.
 import {createStore} from "./store.js"
+import {t} from "./texts.js"
 
 const KEPT = "prefect-jobs.log-view"
 const DEFAULTS = {wrap: true, times: true, zone: "local"}
@@ -19,7 +20,7 @@ export function chooseView(patch) {
 }
 
 const clockOf = (timeZone) => new Intl.DateTimeFormat("en-GB", {hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23", timeZone})
-const stampOf = (timeZone) => new Intl.DateTimeFormat("en-US", {dateStyle: "medium", timeStyle: "long", timeZone})
+const stampOf = (timeZone) => new Intl.DateTimeFormat(t("locale"), {dateStyle: "medium", timeStyle: "long", timeZone})
 const ZONES = {
   local: {clock: clockOf(undefined), stamp: stampOf(undefined)},
   utc: {clock: clockOf("UTC"), stamp: stampOf("UTC")},

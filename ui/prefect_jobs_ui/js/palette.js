@@ -2,28 +2,38 @@
 import {html} from "htm/preact"
 import {useEffect, useState} from "preact/hooks"
 import {address, filterBy, go, NO_FILTER, select} from "./address.js"
-import {ask, rights} from "./api.js"
+import {ask, rights, signOut} from "./api.js"
+import {beginBulk, BULK_ICONS, chosenCount} from "./bulk_bar.js"
 import {searchOf} from "./bulk_filter.js"
 import {copyText} from "./copying.js"
 import {Dialog} from "./dialog.js"
 import {Icon} from "./drawing.js"
-import {actionsOf, begin, isAsked} from "./job_actions.js"
-import {types} from "./job_types.js"
+import {actionsOf, begin, inPrefect, isAsked} from "./job_actions.js"
+import {downloadOf} from "./job_result.js"
+import {typeLabel, types} from "./job_types.js"
+import {LogPages} from "./log_pages.js"
 import {closeDialog, openDialog, say} from "./overlay.js"
 import {picks} from "./picks.js"
 import {statusOption} from "./search_bar.js"
 import {shownJob} from "./shown_job.js"
 import {useStore} from "./store.js"
 import {t} from "./texts.js"
-import {nextTheme} from "./theme.js"
-import {colour, look, shortId, statusIcon, statusLabel, typeLabel} from "./wording.js"
+import {chooseTheme, THEMES} from "./theme.js"
+import {colour, look, shortId, statusIcon, statusLabel} from "./wording.js"
 
 const PAUSE_MS = 120
 const JOBS = 6
 const STATUSES = ["", "running", "pending", "completed", "failed", "cancelled"]
 
+function download(address) {
+  const link = document.createElement("a")
+  link.href = address
+  link.download = ""
+  link.click()
+}
+
 // Each does something and names the group it stands in: {group, label, hint, icon, run}.
-export function commands({job, may, model}) {
+export function commands({job, chosen, may, model}) {
   const page = t("palette.page")
   const entry = (label, icon, run) => ({group: page, label, icon, run})
   const list = []
@@ -31,7 +41,15 @@ export function commands({job, may, model}) {
     const mine = (label, icon, run) => list.push({group: t("palette.this-job"), label: `${label}: ${typeLabel(job.job_type)} ${shortId(job.job_id)}`, icon, run})
     for (const action of actionsOf(job)) if (may(action) && !isAsked(action, job)) mine(t(`action.${action}`), {cancel: "status-failed", abort: "ban", retry: "refresh", delete: "trash"}[action], () => begin(action, job))
     if (may("start")) mine(t("again"), "play", () => openDialog("start", {like: job.job_id}))
+    if (downloadOf(job.result)) mine(t("result.download"), "download", () => download(`.${downloadOf(job.result)}`))
+    mine(t("log.download"), "download", () => download(new LogPages(job.job_id).file({format: "txt"})))
+    if (inPrefect(job)) mine(t("prefect"), "external", () => open(inPrefect(job), "_blank", "noreferrer"))
     mine(t("copy.id"), "copy", () => copyText(job.job_id).then(() => say(t("done.copy"))))
+  }
+  if (chosen.any && may("bulk")) {
+    const those = (label, icon, run) => list.push({group: t("pick.region"), label: `${label}: ${chosenCount(chosen)}`, icon, run})
+    for (const [action, icon] of Object.entries(BULK_ICONS)) those(t(`bulk.${action}`), icon, () => beginBulk(action))
+    those(t("pick.none"), "x", picks.clear)
   }
   if (may("start")) list.push(entry(t("new"), "plus", () => openDialog("start")))
   list.push(entry(t("refresh.name"), "refresh", () => model.send_msg({kind: "refresh"})))
@@ -39,12 +57,13 @@ export function commands({job, may, model}) {
   for (const status of STATUSES) {
     list.push(entry(t("palette.show", {what: status ? statusOption(status) : t("filter.all")}), status ? statusIcon(status) : "funnel", () => { go({view: ""}, {push: false}); filterBy({status}) }))
   }
-  for (const {name, title} of types.get().known) list.push(entry(t("palette.show", {what: typeLabel(name, title)}), "funnel", () => { go({view: ""}, {push: false}); filterBy({type: name}) }))
+  for (const {name} of types.get().known) list.push(entry(t("palette.show", {what: typeLabel(name)}), "funnel", () => { go({view: ""}, {push: false}); filterBy({type: name}) }))
   list.push(entry(t("filter.clear"), "x", () => filterBy(NO_FILTER)))
   if (may("bulk")) list.push(entry(t("palette.select-all"), "check", () => picks.all(searchOf(address.get()))))
   list.push(entry(t("palette.link"), "copy", () => copyText(location.href).then(() => say(t("done.copy")))))
-  list.push(entry(t("palette.theme"), "moon", nextTheme))
+  for (const [name, {icon}] of Object.entries(THEMES)) list.push(entry(t("theme.name", {theme: t(`theme.${name}`)}), icon, () => chooseTheme(name)))
   list.push(entry(t("palette.help"), "command", () => openDialog("help")))
+  if (model.who) list.push(entry(t("sign-out"), "sign-out", signOut))
   return list
 }
 
@@ -71,7 +90,7 @@ export function Palette({model}) {
       group: t("palette.jobs"), label: `${typeLabel(job.job_type)} ${job.job_id}`, hint: statusLabel(look(job)), icon: statusIcon(look(job)), tone: colour(look(job)),
       run: () => { go({view: ""}, {push: false}); select(job.job_id) },
     })),
-    ...commands({job: address.get().job ? job : null, may, model}).filter(({label}) => finds(wanted, label)),
+    ...commands({job: address.get().job ? job : null, chosen: picks.get(), may, model}).filter(({label}) => finds(wanted, label)),
   ]
   const at = Math.min(active, Math.max(0, found.length - 1))
   useEffect(() => { document.getElementById(`command-${at}`)?.scrollIntoView({block: "nearest"}) }, [at, found.length])

@@ -1,4 +1,5 @@
 // The jobs chosen for a bulk action: some by their ids, or all that match the filter.
+import {watchFilter} from "./address.js"
 import {createStore} from "./store.js"
 
 export const picks = createStore({ids: new Set(), filter: null, any: false})
@@ -18,3 +19,6 @@ picks.toggle = (id) => {
   if (!ids.delete(id)) ids.add(id)
   show(ids)
 }
+
+// Another filter is another list, also where neither of them has a job.
+watchFilter(picks.clear)

@@ -9,12 +9,12 @@ const TICKS = 5
 
 export function timeLabel(time, bucket) {
   const options = bucket === "day" ? {month: "short", day: "numeric"} : {hour: "2-digit", minute: "2-digit", hour12: false}
-  return new Date(time).toLocaleString("en-US", options)
+  return new Date(time).toLocaleString(t("locale"), options)
 }
 
 export function fullLabel({start}, bucket) {
   const options = bucket === "day" ? {month: "short", day: "numeric", year: "numeric"} : {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false}
-  return new Date(start).toLocaleString("en-US", options)
+  return new Date(start).toLocaleString(t("locale"), options)
 }
 
 // Long periods in hours are marked by day, else a week would read as five times the same hour.
@@ -68,5 +68,5 @@ export function Lines({title, points, of, bucket, format, linkOf}) {
   return html`<${Frame} title=${title} legend=${html`<${Legend} parts=${names.map((name) => ({name, label: t(`statistics.${name}`)}))} />`} most=${most} format=${format} points=${points} bucket=${bucket} table=${table}>
     <svg class="lines-plot" aria-hidden="true" viewBox="0 0 ${points.length} 100" preserveAspectRatio="none">
       ${names.map((name) => html`<path key=${name} class=${name} d=${path(name)} />`)}</svg>
-    <div class="columns" aria-hidden="true">${points.map((point, index) => html`<a key=${point.start} tabindex="-1" class="column" ...${linkOf(point)} title="${fullLabel(point, bucket)}: ${values[index].p50 === null ? "–" : `p50 ${format(values[index].p50)}, p95 ${format(values[index].p95)}`}"></a>`)}</div><//>`
+    <div class="columns" aria-hidden="true">${points.map((point, index) => html`<a key=${point.start} tabindex="-1" class="column" ...${linkOf(point)} title="${fullLabel(point, bucket)}: ${values[index].p50 === null ? "–" : names.map((name) => `${t(`statistics.${name}`)} ${format(values[index][name])}`).join(", ")}"></a>`)}</div><//>`
 }

@@ -2,13 +2,14 @@
 import {html} from "htm/preact"
 import {useEffect, useRef, useState} from "preact/hooks"
 import {address, filterBy, isFiltered, NO_FILTER} from "./address.js"
+import {Announced} from "./announced.js"
 import {Icon} from "./drawing.js"
-import {loadTypes, types} from "./job_types.js"
+import {loadTypes, typeLabel, types} from "./job_types.js"
 import {listState} from "./list_state.js"
 import {number} from "./numbers.js"
 import {useStore} from "./store.js"
 import {t} from "./texts.js"
-import {statusIcon, colour, typeLabel} from "./wording.js"
+import {statusIcon, colour} from "./wording.js"
 
 // In the order of an operator's day: what runs, what waits, what ended how.
 const STATUSES = ["running", "pending", "completed", "failed", "cancelled"]
@@ -52,7 +53,7 @@ function SearchInput() {
 export function typeOptions(found, counts, chosen) {
   const names = new Set([...found.map(({name}) => name), ...Object.keys(counts?.by_type ?? {}), ...(chosen ? [chosen] : [])])
   return [...names].map((name) => {
-    const label = typeLabel(name, found.find((type) => type.name === name)?.title)
+    const label = typeLabel(name)
     const count = counts?.by_type[name] ?? 0
     return {value: name, label, text: counts === null ? label : `${label} (${number(count)})`}
   })
@@ -62,7 +63,7 @@ export function SearchBar({counts}) {
   const shown = useStore(address)
   const {status, type} = shown
   const found = useStore(types).known
-  const {total, exact, phase} = useStore(listState)
+  const {total, exact, phase, answers} = useStore(listState)
   useEffect(() => { loadTypes() }, [])
   const amount = total === null || phase === "loading" ? "" : exact ? t("count.job", {n: total}) : t("count.least", {n: total})
   return html`<div class="search-row" role="search">
@@ -79,6 +80,6 @@ export function SearchBar({counts}) {
       </select></span>
     ${isFiltered(shown) && html`<button type="button" class="button" onClick=${() => filterBy(NO_FILTER)}><${Icon} name="x" />${t("filter.clear")}</button>
       <span class="active-filters" data-testid="active-filters-indicator"><${Icon} name="funnel" />${t("filter.active")}</span>`}
-    <span class="count" data-testid="jobs-count" role="status" aria-live="polite" title=${exact ? null : t("count.least.hint")}>${amount}</span>
+    <span class="count" data-testid="jobs-count" title=${exact ? null : t("count.least.hint")}>${amount}</span><${Announced} text=${amount} step=${answers} />
   </div>`
 }

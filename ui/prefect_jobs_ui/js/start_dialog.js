@@ -5,13 +5,12 @@ import {useEffect, useMemo, useRef, useState} from "preact/hooks"
 import {go} from "./address.js"
 import {ask, jobPath} from "./api.js"
 import {Dialog, Ring} from "./dialog.js"
-import {loadTypes, types} from "./job_types.js"
+import {loadTypes, typeLabel, types} from "./job_types.js"
 import {closeDialog, say} from "./overlay.js"
 import {Field} from "./schema_fields.js"
 import {fieldsOf, parametersOf} from "./schema_form.js"
 import {useStore} from "./store.js"
 import {t} from "./texts.js"
-import {typeLabel} from "./wording.js"
 
 const textsOf = (fields) => Object.fromEntries(fields.map(({name, value}) => [name, value]))
 
@@ -118,7 +117,7 @@ export function StartDialog({like = null}) {
       : !type ? html`<p class="warning" role="alert">${refused.message ?? t("start.none")}</p>`
       : html`<div class="field"><label for="job-type">${t("start.type")}</label>
           <select id="job-type" class="input" data-first-focus value=${type.name} onChange=${(event) => { setName(event.target.value); setGiven({}); setRefused({}) }}>
-            ${known.map((one) => html`<option key=${one.name} value=${one.name} disabled=${!one.can_start}>${typeLabel(one.name, one.title)}</option>`)}</select></div>
+            ${known.map((one) => html`<option key=${one.name} value=${one.name} disabled=${!one.can_start}>${typeLabel(one.name)}</option>`)}</select></div>
         <${Form} key=${type.name} type=${type} given=${given} busy=${busy} refused=${refused} onStart=${start} onClose=${close} />`}
     ${(!ready || !complete || !type) && html`<div class="dialog-buttons"><button type="button" class="button" data-first-focus onClick=${close}>${t("close")}</button></div>`}`}<//>`
 }

@@ -4,13 +4,14 @@ import {useEffect, useState} from "preact/hooks"
 import {address, go, linkTo} from "./address.js"
 import {ask} from "./api.js"
 import {Icon} from "./drawing.js"
-import {types} from "./job_types.js"
+import {typeLabel, types} from "./job_types.js"
 import {number} from "./numbers.js"
 import {Bars, Lines} from "./plots.js"
+import {statusOption} from "./search_bar.js"
 import {byType, failureRate, joined, PERIODS, rangeOf, series, spanOf} from "./statistics_series.js"
-import {useStore} from "./store.js"
+import {useModel, useStore} from "./store.js"
 import {t} from "./texts.js"
-import {colour, span, statusIcon, typeLabel} from "./wording.js"
+import {colour, span, statusIcon} from "./wording.js"
 
 const AGAIN_MS = 30000
 const ENDED = ["completed", "failed", "cancelled"]
@@ -76,21 +77,20 @@ function Types({rows, wanted}) {
   const within = (field) => rangeOf(field, {start: wanted.from, end: wanted.to})
   const cell = (value, filter) => html`<td>${value ? html`<a ...${toList(filter)}>${number(value)}</a>` : "0"}</td>`
   return html`<section class="panel types"><h3>${t("statistics.by-type")}</h3><div class="table-scroll" tabindex="0" role="region" aria-label=${t("statistics.by-type")}><table>
-    <thead><tr><th scope="col">${t("row.type")}</th><th scope="col">${t("statistics.created")}</th>${ENDED.map((name) => html`<th key=${name} scope="col">${t(`status.${name}`)}</th>`)}<th scope="col">${t("statistics.failure-rate")}</th><th scope="col">${t("statistics.wait")} p50</th><th scope="col">${t("statistics.run")} p50</th><th scope="col">p95</th></tr></thead>
+    <thead><tr><th scope="col">${t("row.type")}</th><th scope="col">${t("statistics.created")}</th>${ENDED.map((name) => html`<th key=${name} scope="col">${t(`status.${name}`)}</th>`)}<th scope="col">${t("statistics.failure-rate")}</th><th scope="col">${t("statistics.wait")} ${t("statistics.p50")}</th><th scope="col">${t("statistics.run")} ${t("statistics.p50")}</th><th scope="col">${t("statistics.p95")}</th></tr></thead>
     <tbody>${rows.map((row) => html`<tr key=${row.type}><th scope="row"><a ...${toList({type: row.type})}>${typeLabel(row.type)}</a></th>
       ${cell(row.created, {type: row.type, q: within("created")})}${ENDED.map((status) => cell(row[status], {type: row.type, status, q: within("completed")}))}
       <td>${percent(failureRate(row))}</td><td>${seconds(row.wait.p50)}</td><td>${seconds(row.run.p50)}</td><td>${seconds(row.run.p95)}</td></tr>`)}</tbody></table></div></section>`
 }
 
-function Statuses({stats}) {
-  const known = Object.fromEntries(stats.by_status.map(({status, count}) => [status, count]))
-  const order = ["running", "pending", "completed", "failed"]
-  return html`<section class="panel statuses"><h3>${t("statistics.by-status")}</h3><ul>${order.map((status) => html`<li key=${status}>
-    <span class=${colour(status)}><${Icon} name=${statusIcon(status)} /></span><a ...${toList(status === "failed" ? {q: "status:failed"} : {status})}>${t(status === "running" ? "status.processing" : `status.${status}`)}</a>
-    <span class="bar"><span class="fill ${status}" style=${{width: `${stats.total_jobs ? (100 * (known[status] ?? 0)) / stats.total_jobs : 0}%`}}></span></span><b>${number(known[status] ?? 0)}</b></li>`)}</ul></section>`
+// The numbers and words of the tabs above the list: the cancelled are a status of their own, apart from the failed.
+function Statuses({counts: {total, by_look}}) {
+  return html`<section class="panel statuses"><h3>${t("statistics.by-status")}</h3><ul>${["running", "pending", ...ENDED].map((status) => html`<li key=${status}>
+    <span class=${colour(status)}><${Icon} name=${statusIcon(status)} /></span><a ...${toList({status})}>${statusOption(status)}</a>
+    <span class="bar"><span class="fill ${status}" style=${{width: `${total ? (100 * (by_look[status] ?? 0)) / total : 0}%`}}></span></span><b>${number(by_look[status] ?? 0)}</b></li>`)}</ul></section>`
 }
 
-function Body({data}) {
+function Body({data, counts}) {
   const {wanted, buckets, stats, type} = data
   const points = series(buckets, wanted)
   const all = joined(buckets)
@@ -104,11 +104,11 @@ function Body({data}) {
       <${Lines} title=${t("statistics.wait.title", {bucket})} points=${points} of=${({wait}) => wait} bucket=${wanted.bucket} format=${seconds} linkOf=${link("started")} />
       <${Lines} title=${t("statistics.run.title", {bucket})} points=${points} of=${({run}) => run} bucket=${wanted.bucket} format=${seconds} linkOf=${link("completed", {status: "completed"})} />
       <${Types} rows=${byType(buckets)} wanted=${wanted} />
-      <${Statuses} stats=${stats} />
+      ${counts && html`<${Statuses} counts=${counts} />`}
     </div>`
 }
 
-function View({period, type}) {
+function View({period, type, counts}) {
   const {data, failure} = useStatistics(period, type)
   const {known} = useStore(types)
   const names = new Set([...known.map(({name}) => name), ...(type ? [type] : [])])
@@ -118,14 +118,15 @@ function View({period, type}) {
       <h2>${t("statistics")}</h2>
       <div class="periods" role="group" aria-label=${t("statistics.period")}>${Object.keys(PERIODS).map((name) => html`<button key=${name} type="button" class="tab" aria-pressed=${String(name === period)} onClick=${() => go({period: name}, {push: false})}>${t(`statistics.${name}`)}</button>`)}</div>
       <span class="select-box"><span aria-hidden="true">${t("filter.type")}</span><select class="select" aria-label=${t("statistics.type")} value=${type} onChange=${(event) => go({type: event.target.value}, {push: false})}>
-        <option value="">${t("filter.all")}</option>${[...names].map((name) => html`<option key=${name} value=${name}>${typeLabel(name, known.find((one) => one.name === name)?.title)}</option>`)}</select></span></div>
+        <option value="">${t("filter.all")}</option>${[...names].map((name) => html`<option key=${name} value=${name}>${typeLabel(name)}</option>`)}</select></span></div>
     ${failure && html`<div class="load-error" role="alert"><h2>${t("statistics.failed")}</h2><p>${failure}</p></div>`}
-    ${data ? html`<div class=${current ? "" : "fetching"}><${Body} data=${data} /></div>` : !failure && html`<div class="whole"><span class="ring" aria-hidden="true"></span><p role="status">${t("statistics.loading")}</p></div>`}
+    ${data ? html`<div class=${current ? "" : "fetching"}><${Body} data=${data} counts=${counts} /></div>` : !failure && html`<div class="whole"><span class="ring" aria-hidden="true"></span><p role="status">${t("statistics.loading")}</p></div>`}
   </div>`
 }
 
-export function Statistics() {
+export function Statistics({model}) {
+  const {counts} = useModel(model, ["counts"])
   const {view, period, type} = useStore(address)
   if (view !== "stats") return null
-  return html`<${View} period=${Object.hasOwn(PERIODS, period) ? period : "day"} type=${type} />`
+  return html`<${View} period=${Object.hasOwn(PERIODS, period) ? period : "day"} type=${type} counts=${counts} />`
 }

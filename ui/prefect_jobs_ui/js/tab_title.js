@@ -1,24 +1,34 @@
 // A tab in the background tells how the work goes: in its title, and by a dot on its icon.
 import {address} from "./address.js"
+import {typeLabel} from "./job_types.js"
 import {t} from "./texts.js"
-import {typeLabel, look, shortId} from "./wording.js"
+import {look, shortId} from "./wording.js"
 
 const DOTS = {running: "#60A5FA", completed: "#22C55E", failed: "#EF4444", cancelled: "#EAB308"}
 let shownJob = null
 let running = 0
+let failed = 0
+let failedBefore = null // when the tab went into the background; null while it is looked at
 
 export function showInTab(counts) {
   running = counts?.by_look.running ?? 0
+  failed = counts?.by_look.failed ?? 0
   show()
 }
 
-// The selected job wins over the number of running ones.
+document.addEventListener("visibilitychange", () => {
+  failedBefore = document.hidden ? failed : null
+  show()
+})
+
+// The selected job wins over what failed while nobody looked, and that over the number of running ones.
 export function showJobInTab(job) {
   shownJob = job
   show()
 }
 
-export function titleOf(job, running) {
+export function titleOf(job, running, newlyFailed = 0) {
+  if (!job && newlyFailed > 0) return `${t("tab.failed", {n: newlyFailed})} ${t("title")}`
   if (!job) return running ? `(${running}) ${t("title")}` : t("title")
   const shown = look(job)
   const name = `${typeLabel(job.job_type)} ${shortId(job.job_id)}`
@@ -28,9 +38,10 @@ export function titleOf(job, running) {
 
 function show() {
   const job = address.get().job ? shownJob : null
-  document.title = titleOf(job, running)
+  const newlyFailed = failedBefore === null ? 0 : failed - failedBefore
+  document.title = titleOf(job, running, newlyFailed)
   const icon = document.querySelector('link[rel="icon"]')
-  const colour = DOTS[job ? look(job) : running ? "running" : ""]
+  const colour = DOTS[job ? look(job) : newlyFailed > 0 ? "failed" : running ? "running" : ""]
   icon.dataset.plain ??= icon.href
   icon.href = colour ? `data:image/svg+xml,${encodeURIComponent(withDot(colour))}` : icon.dataset.plain
 }

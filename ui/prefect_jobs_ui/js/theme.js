@@ -6,7 +6,7 @@ import {createStore, useStore} from "./store.js"
 import {t} from "./texts.js"
 
 const KEY = "prefect-jobs.theme"
-const THEMES = {system: {icon: "system", next: "light"}, light: {icon: "sun", next: "dark"}, dark: {icon: "moon", next: "system"}}
+export const THEMES = {system: {icon: "system", next: "light"}, light: {icon: "sun", next: "dark"}, dark: {icon: "moon", next: "system"}}
 const prefersLight = matchMedia("(prefers-color-scheme: light)")
 
 function kept() {
@@ -18,10 +18,9 @@ function kept() {
 
 export const theme = createStore({chosen: kept()})
 
-export function nextTheme() {
-  const {next} = THEMES[theme.get().chosen]
-  try { localStorage.setItem(KEY, next) } catch { /* storage is switched off: this tab still changes */ }
-  theme.set({chosen: next})
+export function chooseTheme(chosen) {
+  try { localStorage.setItem(KEY, chosen) } catch { /* storage is switched off: this tab still changes */ }
+  theme.set({chosen})
 }
 
 function apply(chosen) {
@@ -38,7 +37,7 @@ export function ThemeButton() {
     return () => prefersLight.removeEventListener("change", follow)
   }, [chosen])
   const {icon, next} = THEMES[chosen]
-  return html`<button type="button" class="button icon-button" aria-label=${t("theme.name", {theme: chosen})} title=${t("theme.hint", {theme: chosen, next})} onClick=${nextTheme}>
+  return html`<button type="button" class="button icon-button" aria-label=${t("theme.name", {theme: t(`theme.${chosen}`)})} title=${t("theme.hint", {theme: t(`theme.${chosen}`), next: t(`theme.${next}`)})} onClick=${() => chooseTheme(next)}>
     <${Icon} name=${icon} />
   </button>`
 }

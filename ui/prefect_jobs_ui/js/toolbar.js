@@ -3,7 +3,8 @@
 import {html} from "htm/preact"
 import {useEffect, useState} from "preact/hooks"
 import {address, filterBy, go, isFiltered} from "./address.js"
-import {rights} from "./api.js"
+import {Announced} from "./announced.js"
+import {rights, signOut} from "./api.js"
 import {draw, Icon} from "./drawing.js"
 import {listenToKeys} from "./keys.js"
 import {listState} from "./list_state.js"
@@ -21,12 +22,11 @@ const TEXT_PAUSE_MS = 300
 
 function SignOutButton({who}) {
   const [leaving, setLeaving] = useState(false)
-  const signOut = async () => {
+  const leave = () => {
     setLeaving(true)
-    try { await fetch(new URL("api/session", document.baseURI), {method: "DELETE"}) } catch { /* the page asks again */ }
-    location.reload()
+    signOut()
   }
-  return html`<button type="button" class="button icon-button" aria-label=${t("sign-out")} title=${t("sign-out.hint", {who})} disabled=${leaving} onClick=${signOut}>
+  return html`<button type="button" class="button icon-button" aria-label=${t("sign-out")} title=${t("sign-out.hint", {who})} disabled=${leaving} onClick=${leave}>
     <${Icon} name="sign-out" />
   </button>`
 }
@@ -73,9 +73,8 @@ function Toolbar({model}) {
       <${StatusTabs} counts=${counts} />
       <${SearchBar} counts=${counts} />
     </div>`}
-    <div role="status" aria-live="polite">
-      ${notice && html`<p class="notice" data-testid="feed-notice"><${Icon} name="alert" />${notice}${known_at > 0 && html` <${Age} since=${known_at} />`}</p>`}
-    </div>`
+    ${notice && html`<p class="notice" data-testid="feed-notice"><${Icon} name="alert" />${notice}${known_at > 0 && html` <${Age} since=${known_at} />`}</p>`}
+    <${Announced} text=${notice} />`
 }
 
 // Tells the session which jobs are wanted: a text when it rests, everything else at once.
@@ -131,6 +130,6 @@ export function render({model, view}) {
   const early = earlyTyping()
   draw(html`<${Toolbar} model=${model} />`, "toolbar")
   early()
-  draw(html`<${Statistics} />`, "statistics")
+  draw(html`<${Statistics} model=${model} />`, "statistics")
   draw(html`<${Overlay} model=${model} />`, "overlay")
 }

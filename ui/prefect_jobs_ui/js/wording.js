@@ -1,16 +1,11 @@
 // What a job is called and how a time reads. Pure: `now` is an argument everywhere, in milliseconds.
-import {number} from "./numbers.js"
 import {has, t} from "./texts.js"
-
-export {number}
 
 const COLOURS = {
   running: "text-blue-400", processing: "text-blue-400", completed: "text-green-400", failed: "text-red-400", cancelled: "text-yellow-400",
 }
 const ICONS = {running: "running", processing: "running", completed: "completed", failed: "failed", cancelled: "cancelled"}
 
-// The built-in types have labels; any other keeps the title its author gave it, or its name.
-export const typeLabel = (type, title) => (has(`type.${type}`) ? t(`type.${type}`) : title || type)
 export const shortId = (id) => `#${id.slice(-6)}`
 
 const capital = (word) => word.slice(0, 1).toUpperCase() + word.slice(1).replaceAll("_", " ")
@@ -28,8 +23,6 @@ export function titleId(id) {
   return digits ? `#${digits[1]}` : id
 }
 
-export const count = (n, word) => (n === 1 ? `1 ${word}` : `${number(n)} ${word}s`)
-
 // In the error window: a long id without digits at its end is cut.
 export function windowId(id) {
   const short = titleId(id)
@@ -43,62 +36,58 @@ export function distance(then, now) {
   const minutes = Math.floor(seconds / 60 + 0.5)
   const days = Math.floor(seconds / 86400 + 0.5)
   const steps = [
-    [30, "less than a minute"], [90, "1 minute"], [44.5 * 60, `${minutes} minutes`], [89.5 * 60, "about 1 hour"],
-    [1439.5 * 60, `about ${Math.floor(minutes / 60 + 0.5)} hours`], [2519.5 * 60, "1 day"],
-    [29.5 * 86400, `${days} days`], [44.5 * 86400, "about 1 month"], [59.5 * 86400, "about 2 months"],
-    [365 * 86400, `${Math.floor(days / 30 + 0.5)} months`],
+    [30, "distance.moment"], [44.5 * 60, "ago.minute", minutes], [1439.5 * 60, "distance.hour", Math.floor(minutes / 60 + 0.5)],
+    [2519.5 * 60, "ago.day", 1], [29.5 * 86400, "ago.day", days], [44.5 * 86400, "distance.month", 1],
+    [59.5 * 86400, "distance.month", 2], [365 * 86400, "ago.month", Math.floor(days / 30 + 0.5)],
+    [Infinity, "distance.year", Math.max(1, Math.floor(days / 365.25))],
   ]
-  for (const [limit, words] of steps) if (seconds < limit) return `${words} ago`
-  const years = Math.max(1, Math.floor(days / 365.25))
-  return `about ${years} year${years === 1 ? "" : "s"} ago`
+  const [, name, n] = steps.find(([limit]) => seconds < limit)
+  return t(name, {n})
+}
+
+// A number of whole seconds, minutes, hours or days as the words of this family: the largest unit that is reached.
+function inWords(family, seconds) {
+  const [size, unit] = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]].find(([size, unit]) => seconds >= size && has(`${family}.${unit}`)) ?? [1, "second"]
+  return t(`${family}.${unit}`, {n: Math.floor(seconds / size)})
 }
 
 // The detail's words: always rounded down.
 export function relative(then, now) {
   const seconds = Math.max(0, Math.floor((now - Date.parse(then)) / 1000))
-  if (seconds < 10) return "just now"
-  if (seconds < 60) return `${seconds} seconds ago`
-  if (seconds < 3600) return `${count(Math.floor(seconds / 60), "minute")} ago`
-  if (seconds < 86400) return `${count(Math.floor(seconds / 3600), "hour")} ago`
-  return `${count(Math.floor(seconds / 86400), "day")} ago`
+  return seconds < 10 ? t("ago.now") : inWords("ago", seconds)
 }
 
 export const absolute = (time) =>
-  new Date(time).toLocaleTimeString("en-US", {hour: "2-digit", minute: "2-digit", second: "2-digit"})
+  new Date(time).toLocaleTimeString(t("locale"), {hour: "2-digit", minute: "2-digit", second: "2-digit"})
 
-export const longTime = (time) => new Date(time).toLocaleString("en-US", {dateStyle: "medium", timeStyle: "medium"})
+export const longTime = (time) => new Date(time).toLocaleString(t("locale"), {dateStyle: "medium", timeStyle: "medium"})
 
-export const fullTime = (time) => new Date(time).toLocaleString("en-US", {dateStyle: "medium", timeStyle: "long"})
+export const fullTime = (time) => new Date(time).toLocaleString(t("locale"), {dateStyle: "medium", timeStyle: "long"})
 
 export function duration(start, end) {
   const seconds = Math.max(0, Math.floor((Date.parse(end) - Date.parse(start)) / 1000))
   const hours = Math.floor(seconds / 3600)
   const minutes = Math.floor((seconds % 3600) / 60)
-  if (seconds < 60) return count(seconds, "second")
-  if (!hours) return count(minutes, "minute")
-  return minutes ? `${hours}h ${minutes}m` : count(hours, "hour")
+  return hours && minutes ? t("duration.both", {hours: String(hours), minutes: String(minutes)}) : inWords("duration", seconds)
 }
 
 export const clock = (time) => new Date(time).toLocaleTimeString("en-GB", {hour12: false})
 
 // A stretch of time, as short as it is still told apart: `0.4 s`, `31 s`, `2 min 5 s`, `1 h 12 min`, `3 d 4 h`.
 export function span(seconds) {
-  if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`
+  if (seconds < 10) return t("span.s", {n: Math.round(seconds * 10) / 10})
   const whole = Math.round(seconds)
-  if (whole < 60) return `${whole} s`
   const parts = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]]
   const first = parts.findIndex(([size]) => whole >= size)
   const [size, unit] = parts[first]
-  const [nextSize, nextUnit] = parts[first + 1]
+  const [nextSize, nextUnit] = parts[first + 1] ?? [1]
   const rest = Math.floor((whole % size) / nextSize)
-  return `${Math.floor(whole / size)} ${unit}${rest ? ` ${rest} ${nextUnit}` : ""}`
+  const larger = t(`span.${unit}`, {n: Math.floor(whole / size)})
+  return rest ? `${larger} ${t(`span.${nextUnit}`, {n: rest})}` : larger
 }
 
 // When something comes (contract of the page, 4.3).
 export function until(then, now) {
   const seconds = Math.floor((Date.parse(then) - now) / 1000)
-  if (seconds <= 0) return "now"
-  if (seconds < 60) return `in ${count(seconds, "second")}`
-  if (seconds < 3600) return `in ${count(Math.floor(seconds / 60), "minute")}`
-  return `in ${count(Math.floor(seconds / 3600), "hour")}`
+  return seconds <= 0 ? t("until.now") : inWords("until", seconds)
 }
