@@ -64,6 +64,10 @@ chromium:
 screenshots: setup chromium  ## take the pictures of the page anew, into docs/screenshots
 	$(BIN)/python -W ignore -m tests.ui.gallery docs/screenshots
 
+.PHONY: gallery
+gallery: setup chromium  ## draw each part of the page in each of its states, into the folder GALLERY (.gallery)
+	GALLERY=$(or $(GALLERY),.gallery) $(PYTEST) tests/ui/test_page_gallery.py
+
 .PHONY: bench
 bench: setup  ## measure, and write the tables of docs/benchmarks.md
 	$(BIN)/python -m benchmarks
