@@ -304,7 +304,8 @@ async def finish_abort(page: Page, double: ContractDouble) -> None:
     """Let a job that is being aborted end under the eyes of who waits for it."""
     await expect(page.get_by_test_id("stopping")).to_be_visible()
     double.histories["job-306"] = [step(None, "pending", 0), ABORTED]
-    double.change("job-306", status="failed", state="aborted", error="Aborted by user")
+    now = datetime.now(UTC).isoformat()
+    double.change("job-306", status="failed", state="aborted", error="Aborted by user", completed_at=now)
 
 
 def pick(*ids: str) -> Act:
@@ -413,7 +414,6 @@ DETAIL = (
     State("cancelled", "job=job-214", {BADGE: "Cancelled (20%)", BUTTONS: "Delete", ERROR: "Cancelled by user"}),
     State("aborted", "job=job-215", {BADGE: "Cancelled (61%)", BUTTONS: "Delete", ERROR: "Aborted by user"}),
     State("stopped", "job=job-306", {"stopped": "Killed, and nothing of it is left"}, act=finish_abort),
-    State("retrying", "job=job-210", {BUTTONS: "Retry...Delete"}, prepare=hold("retry"), act=press("Retry")),
     State("retry-next", "job=job-222", {"retry-info": "Next retry: in 2 hours"}),
     State("long-names", f"job={LONG_ID}", {BADGE: "Completed", "#detail h2": LONG_ID}),
     State("hostile", "job=hostile", {BADGE: "Running (5%)", "#detail h2": "<img src=x"}),
@@ -426,6 +426,7 @@ DETAIL = (
     State("history-failed", "job=job-211", {HISTORY: "Failed to load job history"}, act=open_history,
           prepare=refuse("history", 503, "Prefect is away")),
     State("history-empty", "job=job-209", {HISTORY: "No history available for this job."}, act=open_history),
+    State("retrying", "job=job-210", {BUTTONS: "Retry...Delete"}, prepare=hold("retry"), act=press("Retry")),
 )  # fmt: skip
 
 LOGS_OF_A_JOB = (

@@ -22,12 +22,13 @@ from tests.ui.gallery_states import CARDS, DETAIL, LOGS_OF_A_JOB, PHONE, WHOLE, 
 Scheme = Literal["dark", "light"]
 THEMES: tuple[Scheme, ...] = ("dark", "light")
 PHONE_SIZE: ViewportSize = {"width": 390, "height": 844}
+HIGH: ViewportSize = {"width": 1440, "height": 1250}
 TALL: ViewportSize = {"width": 1440, "height": 2700}
 NO_MOTION = "*, *::before { animation: none !important; transition: none !important; }"
 GROUPS: dict[str, tuple[tuple[State, ...], ViewportSize, str]] = {
     "cards": (CARDS[:1], TALL, "#list"),
     "list": (CARDS[1:], DESKTOP, "#left"),
-    "detail": (DETAIL, DESKTOP, "#detail"),
+    "detail": (DETAIL, HIGH, "#detail"),
     "logs": (LOGS_OF_A_JOB, DESKTOP, "#detail"),
     "windows": (WINDOWS, DESKTOP, ".dialog"),
     "page": (WHOLE, DESKTOP, "#jobs-page"),

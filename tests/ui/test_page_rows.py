@@ -552,3 +552,9 @@ async def test_at_every_width_nothing_overlaps_or_scrolls_sideways(
     await expect(page.get_by_test_id("job-history-section")).to_contain_text("transitions")
     assert await page.evaluate(OVERLAPS) == []
     assert await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+    title, copy = page.get_by_role("heading", level=2), page.get_by_role("button", name="Copy ID")
+    beside, button = await title.bounding_box(), await copy.bounding_box()
+    assert beside is not None
+    assert button is not None
+    assert beside["y"] < button["y"] + button["height"] / 2 < beside["y"] + beside["height"]
+    assert button["x"] >= beside["x"] + beside["width"]
