@@ -342,8 +342,10 @@ async def test_in_the_detail_a_time_is_always_rounded_down(run: Run, ago: float,
     [(-5, "less than a minute ago"), (29, "less than a minute ago"), (30, "1 minute ago"), (89, "1 minute ago"),
      (90, "2 minutes ago"), (44 * MINUTE + 29, "44 minutes ago"), (44 * MINUTE + 30, "about 1 hour ago"),
      (89 * MINUTE + 29, "about 1 hour ago"), (90 * MINUTE, "about 2 hours ago"), (23 * HOUR, "about 23 hours ago"),
-     (DAY, "1 day ago"), (42 * HOUR, "2 days ago"), (29 * DAY, "29 days ago"), (30 * DAY, "about 1 month ago"),
-     (50 * DAY, "about 2 months ago"), (100 * DAY, "3 months ago"), (400 * DAY, "about 1 year ago")],
+     (DAY, "1 day ago"), (42 * HOUR, "2 days ago"), (29.9 * DAY, "30 days ago"), (30 * DAY, "about 1 month ago"),
+     (44.9 * DAY, "about 1 month ago"), (59.9 * DAY, "about 2 months ago"), (100 * DAY, "3 months ago"),
+     (365 * DAY, "about 1 year ago"), (460 * DAY, "over 1 year ago"), (700 * DAY, "almost 2 years ago"),
+     (800 * DAY, "about 2 years ago")],
 )  # fmt: skip
 async def test_a_cards_time_reads_the_same_as_the_servers(run: Run, ago: float, words: str) -> None:
     code = "({distance}, ago) => distance(new Date(1e12 - ago * 1000).toISOString(), 1e12)"

@@ -120,12 +120,14 @@ def distance(then: datetime, *, now: datetime) -> str:
         (89.5 * 60, "about 1 hour"),
         (1439.5 * 60, f"about {int(minutes / 60 + 0.5)} hours"),
         (2519.5 * 60, "1 day"),
-        (29.5 * 86_400, f"{days} days"),
-        (44.5 * 86_400, "about 1 month"),
-        (59.5 * 86_400, "about 2 months"),
+        (43_199.5 * 60, f"{days} days"),
+        (64_799.5 * 60, "about 1 month"),
+        (86_399.5 * 60, "about 2 months"),
         (365 * 86_400, f"{int(days / 30 + 0.5)} months"),
     ):
         if seconds < limit:
             return f"{words} ago"
-    years = int(days / 365.25)
-    return f"about {max(years, 1)} year{'' if years <= 1 else 's'} ago"
+    years, months = divmod(max(12, int(days / 30.4375)), 12)
+    word = ("about", "over", "over", "almost")[months // 3]
+    years += word == "almost"
+    return f"{word} {years} year{'' if years == 1 else 's'} ago"

@@ -45,12 +45,14 @@ export function distance(then, now) {
   const steps = [
     [30, "less than a minute"], [90, "1 minute"], [44.5 * 60, `${minutes} minutes`], [89.5 * 60, "about 1 hour"],
     [1439.5 * 60, `about ${Math.floor(minutes / 60 + 0.5)} hours`], [2519.5 * 60, "1 day"],
-    [29.5 * 86400, `${days} days`], [44.5 * 86400, "about 1 month"], [59.5 * 86400, "about 2 months"],
+    [43199.5 * 60, `${days} days`], [64799.5 * 60, "about 1 month"], [86399.5 * 60, "about 2 months"],
     [365 * 86400, `${Math.floor(days / 30 + 0.5)} months`],
   ]
   for (const [limit, words] of steps) if (seconds < limit) return `${words} ago`
-  const years = Math.max(1, Math.floor(days / 365.25))
-  return `about ${years} year${years === 1 ? "" : "s"} ago`
+  const months = Math.max(12, Math.floor(days / 30.4375))
+  const word = ["about", "over", "over", "almost"][Math.floor((months % 12) / 3)]
+  const years = Math.floor(months / 12) + (word === "almost" ? 1 : 0)
+  return `${word} ${years} year${years === 1 ? "" : "s"} ago`
 }
 
 // The detail's words: always rounded down.
