@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .demo
-TIERS := unit repo fuzz contract postgres flows integration worker lifecycle ui ui-actions ui-logs
+TIERS := unit repo fuzz contract postgres flows integration worker lifecycle ui ui-actions ui-logs ui-looks
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
@@ -46,14 +46,17 @@ $(TIERS:%=test-%): test-%: setup
 # Whatever touches a database runs again, on a real server; what the client makes of an answer does not depend on it.
 test-postgres: PATHS := --database=postgres tests/postgres tests/unit tests/contract --ignore=tests/contract/test_client.py
 
-# The tests of the page in three tiers, so that none takes more than minutes: logs, what a user does, everything else.
+# The tests of the page in four tiers, so that none takes more than minutes: logs, what a user does, how each state
+# looks, everything else.
 UI_LOGS := $(wildcard tests/ui/test_log*.py tests/ui/test_page_log*.py)
 UI_ACTIONS := $(patsubst %,tests/ui/test_page_%.py,actions bulk start statistics history keys accessibility_of_windows)
-test-ui: PATHS := tests/ui $(patsubst %,--ignore=%,$(UI_LOGS) $(UI_ACTIONS))
+UI_LOOKS := tests/ui/test_page_gallery.py tests/ui/test_page_rows.py
+test-ui: PATHS := tests/ui $(patsubst %,--ignore=%,$(UI_LOGS) $(UI_ACTIONS) $(UI_LOOKS))
 test-ui-actions: PATHS := $(UI_ACTIONS)
 test-ui-logs: PATHS := $(UI_LOGS)
+test-ui-looks: PATHS := $(UI_LOOKS)
 
-test-integration test-ui test-ui-actions test-ui-logs: chromium
+test-integration test-ui test-ui-actions test-ui-logs test-ui-looks: chromium
 
 .PHONY: chromium
 chromium:
@@ -63,6 +66,10 @@ chromium:
 .PHONY: screenshots
 screenshots: setup chromium  ## take the pictures of the page anew, into docs/screenshots
 	$(BIN)/python -W ignore -m tests.ui.gallery docs/screenshots
+
+.PHONY: gallery
+gallery: setup chromium  ## draw each part of the page in each of its states, into the folder GALLERY (.gallery)
+	GALLERY=$(or $(GALLERY),.gallery) $(PYTEST) tests/ui/test_page_gallery.py
 
 .PHONY: bench
 bench: setup  ## measure, and write the tables of docs/benchmarks.md

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import shutil
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,12 +70,14 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def serve(double: ContractDouble, *, port: int | None = None, prefix: str = "") -> Site:
+async def serve(
+    double: ContractDouble, *, port: int | None = None, prefix: str = "", frame_origins: Sequence[str] = ()
+) -> Site:
     """Serve the page and the double's API on one port, under `prefix` as a reverse proxy would show them."""
     port = port or free_port()
     app = double.app()
     app.mount("/sources", StaticFiles(directory=PAGE_SOURCES))
-    mounted = mount_page(app, api_url=f"http://127.0.0.1:{port}{prefix}")
+    mounted = mount_page(app, api_url=f"http://127.0.0.1:{port}{prefix}", frame_origins=frame_origins)
     served: Any = app
     if prefix:
         served = FastAPI(lifespan=app.router.lifespan_context)

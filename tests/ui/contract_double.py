@@ -237,6 +237,10 @@ class ContractDouble:
         return {"items": page, "pagination": pagination}
 
     async def _job(self, job_id: str) -> Job:
+        if "job" in self.gates:
+            await self.gates["job"].wait()
+        if "job" in self.refusing:
+            raise HTTPException(*self.refusing["job"])
         self._check()
         if job_id not in self.jobs:
             raise HTTPException(404, f"No job found with ID: {job_id}")

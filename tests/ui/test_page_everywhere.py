@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from playwright.async_api import expect
 
-from tests.ui.conftest import OpenPage, Site
-from tests.ui.contract_double import job
+from tests.ui.conftest import OpenPage, Site, serve
+from tests.ui.contract_double import ContractDouble, job
 
 
 async def test_the_tab_tells_how_the_work_goes(site: Site, open_page: OpenPage) -> None:
@@ -74,6 +75,36 @@ async def test_embedded_the_first_links_stay_embedded_before_any_script_has_come
     await page.get_by_role("textbox", name="Search jobs").fill("one")
     await page.keyboard.press("Enter")
     await expect(page).to_have_url(re.compile("embed=1"))
+
+
+async def test_only_named_origins_may_show_the_page_in_a_frame(double: ContractDouble, open_page: OpenPage) -> None:
+    shown = ""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n{shown}".encode())
+        await writer.drain()
+        writer.close()
+
+    double.put(job("one", "running", progress=3))
+    async with (
+        await asyncio.start_server(answer, "127.0.0.1", 0) as a,
+        await asyncio.start_server(answer, "127.0.0.1", 0) as b,
+    ):
+        friend, stranger = (f"http://127.0.0.1:{portal.sockets[0].getsockname()[1]}/" for portal in (a, b))
+        site = await serve(double, frame_origins=[friend])
+        shown = f'<iframe src="{site.url}/jobs?embed=1" width="900" height="600"></iframe>'
+        page = await open_page(friend, wait=False)
+        card = page.frame_locator("iframe").get_by_test_id("job-item-one")
+        await expect(card).to_contain_text("3%")
+        double.change("one", progress=44)  # the frame's socket is open too
+        await expect(card).to_contain_text("44%")
+
+        async with page.expect_console_message(lambda message: "frame-ancestors 'self' " in message.text):
+            await page.goto(stranger)
+
+        await page.close()
+        await site.stop()
 
 
 async def test_on_paper_there_is_the_job_and_no_button(site: Site, open_page: OpenPage) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import Any
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.ui.conftest import OpenPage, Site
@@ -64,6 +65,67 @@ async def test_every_step_says_when_what_and_why(site: Site, open_page: OpenPage
     await expect(page.get_by_test_id("triggered-by")).to_have_count(0)
 
 
+async def test_a_step_without_words_of_its_own_gets_the_first_that_fit(site: Site, open_page: OpenPage) -> None:
+    told: list[tuple[str | None, str, dict[str, Any], str]] = [
+        ("pending", "running", {"message": "As written", "error": "not this"}, "As written"),
+        ("running", "failed", {"error": "OSError: disk full"}, "OSError: disk full"),
+        ("running", "failed", {"message": 7, "error": None}, "Job failed"),
+        (None, "pending", {}, "Job created"),
+        (None, "queued", {}, "Job created"),
+        (None, "completed", {"state": "cached"}, "Job created as Completed"),
+        ("pending", "processing", {}, "Started processing"),
+        ("queued", "running", {}, "Started processing"),
+        ("processing", "completed", {}, "Job completed successfully"),
+        ("pending", "failed", {}, "Job failed"),
+        ("running", "cancelled", {}, "Job cancelled"),
+        ("queued", "failed", {"state": "aborted"}, "Job cancelled"),
+        ("pending", "completed", {}, "Changed to Completed"),
+        ("failed", "queued", {}, "Changed to Queued"),
+        ("running", "half_done", {}, "Changed to Half done"),
+    ]
+    site.double.histories["job-7"] = [_step(before, to, 7, **details) for before, to, details, _ in told]
+    page = await _open(site, open_page)
+    await page.get_by_role("button", name="History").click()
+
+    await expect(page.locator(".step-message")).to_have_text([message for *_, message in told])
+    await expect(page.get_by_test_id("timeline-entry").locator("b")).to_have_text(
+        ["Running", "Failed", "Failed", "Pending", "Queued", "Completed", "Processing", "Running", "Completed",
+         "Failed", "Cancelled", "Cancelled", "Completed", "Queued", "Half done"]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("status", "ground", "ring", "pulses"),
+    [
+        ("pending", "rgba(0, 0, 0, 0)", True, False),
+        ("queued", "rgba(0, 0, 0, 0)", True, False),
+        ("unheard_of", "rgba(0, 0, 0, 0)", True, False),
+        ("processing", "rgb(59, 130, 246)", False, True),
+        ("running", "rgb(59, 130, 246)", False, True),
+        ("completed", "rgb(34, 197, 94)", False, False),
+        ("failed", "rgb(239, 68, 68)", False, False),
+        ("cancelled", "rgb(234, 179, 8)", False, False),
+    ],
+)
+async def test_a_dot_says_its_status_by_fill_colour_and_name(
+    site: Site, open_page: OpenPage, status: str, ground: str, ring: bool, pulses: bool
+) -> None:
+    site.double.histories["job-7"] = [_step(None, status, 7)]
+    page = await _open(site, open_page)
+    section = page.get_by_test_id("job-history-section")
+    small = section.get_by_role("img", name=f"Status: {status}")
+    await expect(small).to_have_css("width", "12px")
+    await expect(small).to_have_attribute("data-testid", "status-dot")
+
+    await page.get_by_role("button", name="History").click()
+
+    dot = page.get_by_test_id("timeline-entry").get_by_role("img", name=f"Status: {status}")
+    await expect(dot).to_have_css("width", "16px")
+    await expect(dot).to_have_css("background-color", ground)
+    await expect(dot).to_have_css("border-top-style", "solid" if ring else "none")
+    await expect(dot).to_have_css("animation-name", "pulse" if pulses else "none")
+
+
 async def test_a_cancellation_is_yellow_though_the_wire_says_failed(site: Site, open_page: OpenPage) -> None:
     site.double.histories["job-7"] = [
         _step(None, "running", 0, "api"),
@@ -83,6 +145,7 @@ async def test_a_history_that_loads_fails_or_is_empty_says_so(site: Site, open_p
     page = await _open(site, open_page)
     await page.get_by_role("button", name="History").click()
     await expect(page.get_by_test_id("timeline-loading")).to_be_visible()
+    await expect(page.get_by_test_id("timeline-loading").locator("> *")).to_have_count(3)
 
     site.double.refusing["history"] = (503, "Prefect is away")
     site.double.gates.pop("history").set()
@@ -187,6 +250,96 @@ async def test_a_long_error_opens_in_a_window_with_its_traceback_and_can_be_copi
     await page.get_by_test_id("view-error-details-button").click()
     await page.keyboard.press("Escape")
     await expect(window).to_have_count(0)
+
+
+async def test_of_an_error_its_first_line_is_shown_to_its_hundredth_character(site: Site, open_page: OpenPage) -> None:
+    told = [
+        ("x" * 100, "x" * 100, 0), ("x" * 101, f"{'x' * 100}...", 1), ("first\nsecond", "first", 1),
+        ("first\n  \n", "first", 0),
+    ]  # fmt: skip
+    for number, (error, *_) in enumerate(told):
+        site.double.put(job(f"job-{number}", "failed", error=error))
+    page = await open_page(f"{site.url}/jobs")
+    for number, (_, line, more) in enumerate(told):
+        await page.get_by_test_id(f"job-item-job-{number}").click()
+
+        await expect(page.get_by_test_id("error-section").locator("p")).to_have_text(line)
+        await expect(page.get_by_test_id("view-error-details-button")).to_have_count(more)
+
+
+async def test_the_errors_window_keeps_the_focus_and_closes_beside_it(site: Site, open_page: OpenPage) -> None:
+    page = await _open(site, open_page, error="OSError\nsecond line")
+    await page.get_by_test_id("view-error-details-button").click()
+    window = page.get_by_test_id("job-error-modal")
+    await expect(window.get_by_role("button", name="Close", exact=True)).to_be_focused()
+    stops = ["Close modal", "OSError\nsecond line", "Copy to Clipboard", "Close"]
+    for stop in [*stops, *stops]:
+        await page.keyboard.press("Tab")
+        focused = window.locator(":focus")
+        assert await focused.get_attribute("aria-label") == stop or await focused.inner_text() == stop
+    await page.keyboard.press("Shift+Tab")
+    await expect(window.get_by_test_id("copy-button")).to_be_focused()
+
+    await page.get_by_test_id("dialog-backdrop").click(position={"x": 5, "y": 5})
+
+    await expect(window).to_have_count(0)
+    await expect(page.get_by_test_id("view-error-details-button")).to_be_focused()
+
+
+async def test_that_an_error_was_copied_is_said_for_two_seconds(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("job-7", "failed", error="OSError\nsecond line"))
+    page = await open_page("about:blank", wait=False)
+    await page.clock.install()
+    await page.goto(f"{site.url}/jobs?job=job-7")
+    await page.get_by_test_id("view-error-details-button").click()
+    copy = page.get_by_test_id("copy-button")
+
+    await copy.click()
+    await expect(copy).to_have_text("Copied!")
+    await expect(copy.locator(".icon")).to_have_class("icon text-green-400")
+    await page.clock.run_for(2100)
+
+    await expect(copy).to_have_text("Copy to Clipboard")
+
+
+async def test_queue_and_priority_are_shown_where_there_is_a_queue(site: Site, open_page: OpenPage) -> None:
+    labels = ["Highest", "High", "Normal", "Low", "Lowest", "Priority 5"]
+    for number in range(len(labels)):
+        site.double.put(job(f"job-{number}"))
+        site.double.details[f"job-{number}"] = {"queue_name": "night", "priority": number}
+    site.double.put(job("job-9", message="in no queue"))
+    page = await open_page(f"{site.url}/jobs")
+    for number, label in enumerate(labels):
+        await page.get_by_test_id(f"job-item-job-{number}").click()
+        await expect(page.get_by_role("heading", level=2)).to_contain_text(f"#{number}")
+        await expect(page.get_by_test_id("metadata-item-priority")).to_have_text(f"Priority:{label}")
+
+    await page.get_by_test_id("job-item-job-9").click()
+    await expect(page.get_by_test_id("job-history-section")).to_contain_text("1 transition")
+    await expect(page.get_by_test_id("metadata-item-queue")).to_have_count(0)
+    await expect(page.get_by_test_id("metadata-item-priority")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("most", "ahead", "said"),
+    [(1, 7300, ""), (3, None, "Attempt 2 of 3"), (3, 7300, "Next retry: in 2 hours"), (3, -5, "Next retry: now")],
+)
+async def test_attempts_are_told_where_there_is_more_than_one(
+    site: Site, open_page: OpenPage, most: int, ahead: float | None, said: str
+) -> None:
+    at = None if ahead is None else job("x", age=-ahead)["created_at"]
+    info: dict[str, Any] = {"attempt_number": 2, "max_attempts": most, "next_retry_at": at, "previous_errors": []}
+    site.double.details["job-7"] = {"retry_info": info, "queue_name": "night"}
+    page = await _open(site, open_page, status="pending")
+    await expect(page.get_by_test_id("metadata-item-queue")).to_be_visible()  # so the detailed form has come
+
+    box = page.get_by_test_id("retry-info")
+    if not said:
+        await expect(box).to_have_count(0)
+        return
+    await expect(box).to_contain_text(said)
+    await expect(box.get_by_text("Next retry")).to_have_count(0 if ahead is None else 1)
+    await expect(box.get_by_text("Previous errors")).to_have_count(0)
 
 
 async def test_a_short_error_needs_no_window(site: Site, open_page: OpenPage) -> None:

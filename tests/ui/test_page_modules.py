@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page
 
+from prefect_jobs_ui.first_rows import distance
 from tests.ui.conftest import serve
 from tests.ui.contract_double import ContractDouble
 
@@ -317,3 +319,57 @@ async def test_an_id_is_shortened_only_where_it_is_a_number(
     code = "({titleId, windowId}, id) => [titleId(id), windowId(id)]"
 
     assert await run("wording.js", code, job_id) == [title, window or job_id]
+
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [(-5, "just now"), (9.9, "just now"), (10, "10 seconds ago"), (59.9, "59 seconds ago"),
+     (MINUTE, "1 minute ago"), (2 * MINUTE - 1, "1 minute ago"), (2 * MINUTE, "2 minutes ago"),
+     (HOUR - 1, "59 minutes ago"), (HOUR, "1 hour ago"), (2 * HOUR, "2 hours ago"), (DAY - 1, "23 hours ago"),
+     (DAY, "1 day ago"), (2 * DAY - 1, "1 day ago"), (400 * DAY, "400 days ago")],
+)  # fmt: skip
+async def test_in_the_detail_a_time_is_always_rounded_down(run: Run, ago: float, words: str) -> None:
+    code = "({relative}, ago) => relative(new Date(1e12 - ago * 1000).toISOString(), 1e12)"
+
+    assert await run("wording.js", code, ago) == words
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [(-5, "less than a minute ago"), (29, "less than a minute ago"), (30, "1 minute ago"), (89, "1 minute ago"),
+     (90, "2 minutes ago"), (44 * MINUTE + 29, "44 minutes ago"), (44 * MINUTE + 30, "about 1 hour ago"),
+     (89 * MINUTE + 29, "about 1 hour ago"), (90 * MINUTE, "about 2 hours ago"), (23 * HOUR, "about 23 hours ago"),
+     (DAY, "1 day ago"), (42 * HOUR, "2 days ago"), (29.9 * DAY, "30 days ago"), (30 * DAY, "about 1 month ago"),
+     (44.9 * DAY, "about 1 month ago"), (59.9 * DAY, "about 2 months ago"), (100 * DAY, "3 months ago"),
+     (365 * DAY, "about 1 year ago"), (460 * DAY, "over 1 year ago"), (700 * DAY, "almost 2 years ago"),
+     (800 * DAY, "about 2 years ago")],
+)  # fmt: skip
+async def test_a_cards_time_reads_the_same_as_the_servers(run: Run, ago: float, words: str) -> None:
+    code = "({distance}, ago) => distance(new Date(1e12 - ago * 1000).toISOString(), 1e12)"
+
+    assert await run("wording.js", code, ago) == words
+    now = datetime.fromtimestamp(1e9, UTC)
+    assert distance(now - timedelta(seconds=ago), now=now) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-3, "0 seconds"), (0.9, "0 seconds"), (1, "1 second"), (59.9, "59 seconds"), (MINUTE, "1 minute"),
+     (2 * MINUTE - 1, "1 minute"), (HOUR - 1, "59 minutes"), (HOUR, "1 hour"), (HOUR + 59, "1 hour"),
+     (HOUR + MINUTE, "1h 1m"), (2 * HOUR, "2 hours"), (26 * HOUR + 5 * MINUTE, "26h 5m")],
+)  # fmt: skip
+async def test_a_duration_has_at_most_two_units_and_is_rounded_down(run: Run, seconds: float, words: str) -> None:
+    code = "({duration}, s) => duration(new Date(1e12).toISOString(), new Date(1e12 + s * 1000).toISOString())"
+
+    assert await run("wording.js", code, seconds) == words
+
+
+async def test_a_moment_is_written_in_the_viewers_zone(run: Run) -> None:
+    code = "({absolute, longTime, clock}, time) => [absolute(time), longTime(time), clock(time)]"
+
+    said = [text.replace("\u202f", " ") for text in await run("wording.js", code, "2026-03-04T20:05:09Z")]
+
+    assert said == ["09:05:09 PM", "Mar 4, 2026, 9:05:09 PM", "21:05:09"]  # the browser of these tests is in Berlin

@@ -1,4 +1,4 @@
-"""Who may open the page's socket."""
+"""Who may open the page's socket, and who may show the page in a frame."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from prefect_jobs_ui.adapter import Adapter, Viewer
-from prefect_jobs_ui.guard import PageGuard
+from prefect_jobs_ui.guard import PageGuard, content_security_policy
 from prefect_jobs_ui.hub import EVERYTHING, Hub
 from prefect_jobs_ui.list_filter import ListFilter
 from prefect_jobs_ui.viewers import Viewers, Visit
@@ -69,3 +69,18 @@ async def test_under_a_prefix_the_socket_is_guarded_as_well() -> None:
 
 async def test_other_sockets_are_not_the_guards_business() -> None:
     assert await opens("/ws/system", origin="https://evil.example", host="h")
+
+
+def test_the_policy_lets_the_own_origin_and_the_named_ones_frame_the_page() -> None:
+    assert content_security_policy().endswith("; frame-ancestors 'self'")
+    named = ["https://portal.example.org/", "http://10.0.0.7:8080"]
+    ancestors = "; frame-ancestors 'self' https://portal.example.org http://10.0.0.7:8080"
+    assert content_security_policy(named).endswith(ancestors)
+
+
+@pytest.mark.parametrize(
+    "name", ["portal.example.org", "https://*", "*", "https://a.example; script-src *", "https://a.example/path", ""]
+)
+def test_what_is_no_origin_cannot_get_into_the_policy(name: str) -> None:
+    with pytest.raises(ValueError, match="This is no origin"):
+        content_security_policy([name])

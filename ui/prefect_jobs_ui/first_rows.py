@@ -127,11 +127,13 @@ def distance(then: datetime, *, now: datetime) -> str:
         (44.5 * 60, "ago.minute", minutes),
         (1439.5 * 60, "distance.hour", int(minutes / 60 + 0.5)),
         (2519.5 * 60, "ago.day", 1),
-        (29.5 * 86_400, "ago.day", days),
-        (44.5 * 86_400, "distance.month", 1),
-        (59.5 * 86_400, "distance.month", 2),
+        (43_199.5 * 60, "ago.day", days),
+        (64_799.5 * 60, "distance.month", 1),
+        (86_399.5 * 60, "distance.month", 2),
         (365 * 86_400, "ago.month", int(days / 30 + 0.5)),
     ):
         if seconds < limit:
             return text(name, count)
-    return text("distance.year", max(1, int(days / 365.25)))
+    years, months = divmod(max(12, int(days / 30.4375)), 12)
+    word = ("about", "over", "over", "almost")[months // 3]
+    return text(f"distance.{word}-year", years + (word == "almost"))

@@ -33,7 +33,7 @@ export function messageOf(step) {
 export function Receipt({receipt, by}) {
   const {cause, at, delivered_after: heard, how, after, processes = [], more = 0, left = []} = receipt
   const step = (label, value) => html`<div><dt>${label}</dt><dd>${value}</dd></div>`
-  return html`<div class="receipt" data-testid="stop-receipt"><h4>${t("receipt")}</h4><dl>
+  return html`<div class="receipt" data-testid="stop-receipt"><p class="receipt-title">${t("receipt")}</p><dl>
     ${step(t(`receipt.${cause}`), html`<time datetime=${at} title=${fullTime(at)}>${clock(at)}</time>${by && html` ${t("receipt.by", {by})}`}`)}
     ${step(t(cause === "asked" ? "receipt.delivered" : "receipt.noticed"), t("receipt.after", {seconds: heard.toFixed(2)}))}
     ${step(t(`receipt.how.${how}`), t("receipt.after", {seconds: after.toFixed(2)}))}

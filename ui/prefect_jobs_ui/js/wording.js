@@ -37,12 +37,13 @@ export function distance(then, now) {
   const days = Math.floor(seconds / 86400 + 0.5)
   const steps = [
     [30, "distance.moment"], [44.5 * 60, "ago.minute", minutes], [1439.5 * 60, "distance.hour", Math.floor(minutes / 60 + 0.5)],
-    [2519.5 * 60, "ago.day", 1], [29.5 * 86400, "ago.day", days], [44.5 * 86400, "distance.month", 1],
-    [59.5 * 86400, "distance.month", 2], [365 * 86400, "ago.month", Math.floor(days / 30 + 0.5)],
-    [Infinity, "distance.year", Math.max(1, Math.floor(days / 365.25))],
+    [2519.5 * 60, "ago.day", 1], [43199.5 * 60, "ago.day", days], [64799.5 * 60, "distance.month", 1],
+    [86399.5 * 60, "distance.month", 2], [365 * 86400, "ago.month", Math.floor(days / 30 + 0.5)],
   ]
-  const [, name, n] = steps.find(([limit]) => seconds < limit)
-  return t(name, {n})
+  for (const [limit, name, n] of steps) if (seconds < limit) return t(name, {n})
+  const months = Math.max(12, Math.floor(days / 30.4375))
+  const word = ["about", "over", "over", "almost"][Math.floor((months % 12) / 3)]
+  return t(`distance.${word}-year`, {n: Math.floor(months / 12) + (word === "almost" ? 1 : 0)})
 }
 
 // A number of whole seconds, minutes, hours or days as the words of this family: the largest unit that is reached.
