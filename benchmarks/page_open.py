@@ -25,7 +25,7 @@ from benchmarks.million import seeded, serving, url_of_index
 from benchmarks.prefect_server import prefect_server
 
 FEW = 10
-OPENINGS = 10
+OPENINGS = 20
 PAINT_GOAL_MS = 500
 USABLE_GOAL_MS = 1200
 OUR_ROW = "a.card, [data-testid^='job-item-']"

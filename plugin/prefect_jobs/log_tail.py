@@ -20,12 +20,16 @@ from prefect_jobs.gateway import Gateway, GatewayError, LogLine
 from prefect_jobs.jobs import Job
 from prefect_jobs.log_copy import LogCopier
 from prefect_jobs.read_budget import ReadBudget
-from prefect_jobs.store import JobIndex, LogStore
+from prefect_jobs.store import JobIndex, LogStore, StoredLine
 
 logger = logging.getLogger(__name__)
 
 SETTLE_AFTER = timedelta(seconds=15)
 """So long after its end a job's last lines may still be on their way."""
+VIEW_PAGE = 500
+"""Lines that a viewer gets by one look at the store."""
+SHARED_FOR = 0.2
+"""Seconds for which a look at the store counts for every viewer of the log, unless there is news before."""
 READS_PER_SECOND = 40.0
 """Questions about logs that Prefect is asked at most."""
 
@@ -65,8 +69,11 @@ class _Tail:
     viewers: int = 0
     follower: asyncio.Task[None] | None = None
     works: dict[str, "_Work"] = field(default_factory=dict[str, "_Work"])
+    looks: dict[int, "asyncio.Task[list[StoredLine]]"] = field(default_factory=dict[int, Any])
+    """What is stored behind a line, as somebody has just looked or is looking."""
 
     def announce(self) -> None:
+        self.looks.clear()
         self.news.set()
         self.news = asyncio.Event()
 
@@ -285,7 +292,7 @@ class LogTails:
         if tail.follower is None:
             tail.follower = asyncio.create_task(self._follow(job_id, tail), name=f"log tail of {job_id}")
         try:
-            yield Watch(tail)
+            yield Watch(tail, lambda after: self._store.behind(job_id, after, limit=VIEW_PAGE))
         finally:
             tail.viewers -= 1
             if tail.viewers == 0 and tail.follower:
@@ -355,9 +362,23 @@ class LogTails:
 class Watch:
     """One viewer's hold on a watched log."""
 
-    def __init__(self, tail: _Tail) -> None:
+    def __init__(self, tail: _Tail, look: Callable[[int], Coroutine[Any, Any, list[StoredLine]]]) -> None:
         self._tail = tail
+        self._look = look
 
     def mark(self) -> asyncio.Event:
         """Take this before looking at the store, and wait on it after: no line can slip in between."""
         return self._tail.news
+
+    async def behind(self, after: int) -> list[StoredLine]:
+        """The next stored lines behind this one. A hundred viewers at the same line cost the store one look."""
+        looks = self._tail.looks
+        look = looks.get(after)
+        if look is None:
+            look = looks[after] = asyncio.create_task(self._look(after), name=f"what is behind line {after}")
+            asyncio.get_running_loop().call_later(SHARED_FOR, self._forget, after, look)
+        return await asyncio.shield(look)
+
+    def _forget(self, after: int, look: "asyncio.Task[list[StoredLine]]") -> None:
+        if self._tail.looks.get(after) is look:
+            del self._tail.looks[after]

@@ -16,6 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from tests.lifecycle import subjects
+from tests.prefect_api import PrefectApi
 from tests.stack import Stack, clean_environment, eventually, free_port
 
 VIEWER, ADMIN = "viewers-key-000000", "administrators-key"
@@ -96,6 +98,26 @@ def test_the_page_shows_the_form_and_after_signing_in_itself(closed: Served) -> 
         assert page.status_code == 200
         assert 'data-testid="jobs-page"' in page.text
         assert next(iter(client.cookies.values())) not in page.text
+
+
+def test_the_receipt_of_a_stop_names_who_asked_by_the_key(closed: Served, stack: Stack, tmp_path: Path) -> None:
+    headers = {"X-API-Key": ADMIN}
+    with PrefectApi.of(stack) as prefect, httpx.Client(base_url=closed.url, headers=headers, timeout=30) as client:
+        deployment = prefect.deploy(Path(subjects.__file__), "stepping", name="who", work_pool="jobs")
+        job_id = prefect.start(deployment, folder=str(tmp_path))
+        prefect.wait_for(job_id, "RUNNING")
+        eventually(lambda: client.get(f"/api/jobs/{job_id}").json().get("stoppable") == "cooperative")
+        assert client.post(f"/api/jobs/{job_id}/cancel").status_code == 200
+        prefect.wait_for(job_id, "CANCELLED")
+
+        def told() -> dict[str, Any] | None:
+            transitions = client.get(f"/api/jobs/{job_id}/history").json()["transitions"]
+            return next((one for one in transitions if "receipt" in one["details"]), None)
+
+        end = eventually(told)
+        assert end is not None
+        assert end["details"]["by"] == "ada"
+        assert end["details"]["message"].startswith("Cancelled through the jobs API by ada. Receipt: asked ")
 
 
 def test_every_request_has_its_line_and_no_line_a_key(closed: Served) -> None:

@@ -128,7 +128,9 @@ async def test_an_operation_can_be_stopped_midway(site: Site, open_page: OpenPag
 
     await window.get_by_role("button", name="Stop").click()
 
-    await expect(window).to_contain_text("Stopped. What is done stays done. 5 left undone")
+    await expect(window).to_contain_text(
+        "0 done, 0 refused, 0 failed, 5 left undone. Stopped: what is done stays done."
+    )
     site.double.gates.pop("bulk-step").set()
     assert len(site.double.jobs) == 6
 

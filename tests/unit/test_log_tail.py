@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from prefect_jobs import log_tail
 from prefect_jobs.gateway import PAGE, PrefectUnavailable, Run, RunState
 from prefect_jobs.gateway.fake import FakePrefect, a_run, completed, running
 from prefect_jobs.jobs import Job
 from prefect_jobs.log_ingest import PAGES_MOST, LogIngest, Retention
-from prefect_jobs.log_tail import SETTLE_AFTER, LogTails, TailPace
-from prefect_jobs.store import JobIndex, LineFilter, LogStore
+from prefect_jobs.log_tail import SETTLE_AFTER, VIEW_PAGE, LogTails, TailPace
+from prefect_jobs.store import JobIndex, LineFilter, LogStore, StoredLine
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 QUICK = TailPace(poll=0.01, poll_without_socket=0.01, prove_every=0.0)
@@ -131,14 +133,14 @@ async def test_a_server_that_is_away_costs_no_stored_line(desk: Desk) -> None:
 
 async def test_twenty_viewers_of_a_growing_log_each_get_each_line_once(desk: Desk) -> None:
     job = await desk.job(running())
-    total = 1000
+    total = 2 * VIEW_PAGE
 
     async def view() -> list[int]:
         seen: list[int] = []
         async with desk.tails.watch(job.job_id) as watch:
             while len(seen) < total:
                 news = watch.mark()
-                lines = await desk.logs.behind(job.job_id, seen[-1] if seen else 0, limit=100)
+                lines = await watch.behind(seen[-1] if seen else 0)
                 seen.extend(line.seq for line in lines)
                 if not lines:
                     await news.wait()
@@ -152,6 +154,40 @@ async def test_twenty_viewers_of_a_growing_log_each_get_each_line_once(desk: Des
     async with asyncio.timeout(30):
         seen = await asyncio.gather(*viewers)
     assert all(one == list(range(1, total + 1)) for one in seen)
+
+
+async def test_a_hundred_viewers_at_the_same_line_cost_one_look_at_the_store(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each looked for itself, twice for each line: half a second for a hundred tabs with the same log."""
+    job = await desk.job(running())
+    look, looks = desk.logs.behind, [0]
+
+    async def counted(*given: Any, **options: Any) -> list[StoredLine]:
+        looks[0] += 1
+        return await look(*given, **options)
+
+    monkeypatch.setattr(desk.logs, "behind", counted)
+    async with desk.tails.watch(job.job_id) as watch:
+        news = watch.mark()
+        assert await asyncio.gather(*(watch.behind(0) for _ in range(100))) == [[]] * 100
+        assert looks == [1]
+        desk.prefect.log(job.job_id, "the first line", timestamp=at(0))
+        await asyncio.wait_for(news.wait(), 10)
+        found = await asyncio.gather(*(watch.behind(0) for _ in range(100)))
+        assert {line.message for lines in found for line in lines} == {"the first line"}
+        assert looks == [2]
+
+
+async def test_a_look_at_the_store_is_soon_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another adapter on the same database may have stored a line, of which nobody tells this one."""
+    monkeypatch.setattr(log_tail, "SHARED_FOR", 0.1)
+    async with desk.tails.watch("no-such-job") as watch:
+        first = await watch.behind(0)
+        assert await watch.behind(0) is first
+        async with asyncio.timeout(10):
+            while await watch.behind(0) is first:
+                await asyncio.sleep(0.005)
 
 
 async def test_when_the_last_viewer_leaves_nothing_is_read_any_more(desk: Desk) -> None:

@@ -17,8 +17,6 @@ from prefect_jobs.store import StoredLine
 
 router = APIRouter()
 
-PAGE = 500
-
 
 def log_frame(line: StoredLine) -> dict[str, Any]:
     """The frame of one stored line: the same bytes each time it is sent."""
@@ -53,7 +51,7 @@ class Viewer:
             position_due = loop.time()
             while True:
                 news = watch.mark()
-                while lines := await self._adapter.logs.behind(self._job_id, self._sent, limit=PAGE):
+                while lines := await watch.behind(self._sent):
                     for line in lines:
                         await self._socket.send(log_frame(line))
                         self._sent = line.seq

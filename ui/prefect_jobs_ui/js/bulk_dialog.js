@@ -17,7 +17,8 @@ import {shortId, stateLabel} from "./wording.js"
 export function progressText(operation) {
   const {state, total, waiting} = operation
   if (state === "running") return t("bulk.running", {done: total - waiting, total})
-  return t("bulk.receipt", operation) + (state === "stopped" ? ` ${t("bulk.stopped")} ${t("bulk.waiting", {n: waiting})}` : "")
+  const receipt = t("bulk.receipt", operation)
+  return state === "stopped" ? t("bulk.stopped", {receipt, n: waiting}) : receipt
 }
 
 function Preview({preview}) {
@@ -84,7 +85,7 @@ export function BulkDialog({action, chosen, id: begun = null}) {
       ${!preview && !operation && !failure && html`<p role="status"><${Ring} /> ${t("bulk.counting")}</p>`}
       ${preview && !operation && html`<${Preview} preview=${preview} />`}
       ${operation && html`<p class="bulk-progress">${progress}</p><${Announced} text=${progress} step=${Math.floor(operation.progress / 25)} />
-        <div class="bar big running" role="progressbar" aria-label=${t(`bulk.title.${action}`, {n: operation.total})} aria-valuenow=${operation.progress} aria-valuemin="0" aria-valuemax="100"><div class="fill" style=${{width: `${operation.progress}%`}}></div></div>
+        <div class="bar big ${over ? "" : "running"}" role="progressbar" aria-label=${t(`bulk.title.${action}`, {n: operation.total})} aria-valuenow=${operation.progress} aria-valuemin="0" aria-valuemax="100"><div class="fill" style=${{width: `${operation.progress}%`}}></div></div>
         <${Receipt} operation=${operation} items=${items} onMore=${over && more} />`}
     </div>
     <p class="problem" role="alert">${failure || operation?.failure}</p>

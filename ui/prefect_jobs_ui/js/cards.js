@@ -20,11 +20,16 @@ import {colour, distance, fullTime, look, shortId, statusIcon} from "./wording.j
 const ROW = 82
 const SPARE_ROWS = 6
 const ASK_AGAIN_MS = 1000
+const LONG_PRESS_MS = 500 // a phone's own measure; iPhones tell of a long press by no event
 
 class Card extends Component {
   // Only cards that look different are drawn again.
   shouldComponentUpdate(next) {
     return ["card", "label", "selected", "time", "picked", "pickable", "row", "top", "total"].some((key) => next[key] !== this.props[key])
+  }
+
+  componentWillUnmount() {
+    clearTimeout(this.pressed)
   }
 
   render({card, label, selected, time, picked, pickable, row, top, total, onPick}) {
@@ -34,14 +39,31 @@ class Card extends Component {
       if (pickable && (event.shiftKey || event.ctrlKey || event.metaKey)) onPick(row, card, event.shiftKey)
       else select(card.job_id)
     }
-    const touched = (event) => {
+    const press = () => {
+      this.held = false
+      if (pickable) this.pressed = setTimeout(held, LONG_PRESS_MS)
+    }
+    const lift = () => {
+      clearTimeout(this.pressed)
+      this.pressed = 0
+    }
+    const end = (event) => {
+      lift()
+      if (this.held) event.preventDefault() // else a click follows, on whatever is under the finger by now
+    }
+    const held = () => {
+      lift()
+      this.held = true
+      onPick(row, card, false)
+    }
+    const menu = (event) => {
       if (!pickable || event.pointerType !== "touch") return
       event.preventDefault()
-      onPick(row, card, false)
+      if (this.pressed) held()
     }
     return html`<li class="row-box ${pickable ? "pickable" : ""} ${picked ? "picked" : ""}" style=${{transform: `translateY(${top}px)`}} aria-setsize=${total} aria-posinset=${row + 1}>
       <button type="button" class="card ${selected ? "selected" : ""}" data-testid="job-item-${card.job_id}" data-row=${row}
-        aria-current=${selected ? "true" : null} onClick=${click} onContextMenu=${touched}>
+        aria-current=${selected ? "true" : null} onClick=${click} onTouchStart=${press} onTouchMove=${lift} onTouchEnd=${end} onTouchCancel=${lift} onContextMenu=${menu}>
         <span class="card-icon ${tone} ${shown === "running" ? "spin" : ""}"><${Icon} name=${statusIcon(shown)} /></span>
         <span class="card-type" title=${card.job_type}>${label}</span>
         <span class="card-id">${shortId(card.job_id)}</span>
