@@ -186,6 +186,7 @@ def _watched(bench: Bench, count: int, *, adapter: bool) -> Iterator[list[psutil
             {
                 "run_id": run["id"],
                 "attempt": 1,
+                "alone": False,
                 "state_id": answer["state"]["id"],
                 "api_url": bench.prefect_api_url,
                 "api_headers": {},

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect_jobs.attempts import attempts_of
 from prefect_jobs.gateway import Gateway, GatewayError, LogLine
@@ -23,6 +23,8 @@ from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.store import JobIndex, LogStore, StoredLine
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 SETTLE_AFTER = timedelta(seconds=15)
 """So long after its end a job's last lines may still be on their way."""
@@ -69,8 +71,8 @@ class _Tail:
     viewers: int = 0
     follower: asyncio.Task[None] | None = None
     works: dict[str, "_Work"] = field(default_factory=dict[str, "_Work"])
-    looks: dict[int, "asyncio.Task[list[StoredLine]]"] = field(default_factory=dict[int, Any])
-    """What is stored behind a line, as somebody has just looked or is looking."""
+    looks: dict[object, "asyncio.Task[Any]"] = field(default_factory=dict[object, "asyncio.Task[Any]"])
+    """What somebody has just looked up, or is looking up."""
 
     def announce(self) -> None:
         self.looks.clear()
@@ -371,14 +373,18 @@ class Watch:
         return self._tail.news
 
     async def behind(self, after: int) -> list[StoredLine]:
-        """The next stored lines behind this one. A hundred viewers at the same line cost the store one look."""
-        looks = self._tail.looks
-        look = looks.get(after)
-        if look is None:
-            look = looks[after] = asyncio.create_task(self._look(after), name=f"what is behind line {after}")
-            asyncio.get_running_loop().call_later(SHARED_FOR, self._forget, after, look)
-        return await asyncio.shield(look)
+        """The next stored lines behind this one."""
+        return await self.once(after, lambda: self._look(after))
 
-    def _forget(self, after: int, look: "asyncio.Task[list[StoredLine]]") -> None:
-        if self._tail.looks.get(after) is look:
-            del self._tail.looks[after]
+    async def once(self, what: object, look: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Look something up about this log: a hundred viewers that want to know it in the same moment cost one look."""
+        looks = self._tail.looks
+        task = looks.get(what)
+        if task is None:
+            task = looks[what] = asyncio.create_task(look(), name=f"a look at a log: {what}")
+            asyncio.get_running_loop().call_later(SHARED_FOR, self._forget, what, task)
+        return await asyncio.shield(task)
+
+    def _forget(self, what: object, task: "asyncio.Task[Any]") -> None:
+        if self._tail.looks.get(what) is task:
+            del self._tail.looks[what]

@@ -187,6 +187,18 @@ def patient(folder: str) -> str:
     return "all done"
 
 
+@job("hopeful", retries=1, retry_delay_seconds=8)
+def hopeful(folder: str) -> str:
+    """Fails at first, and soon begins its next attempt in the same process."""
+    if (Path(folder) / "failed").exists():
+        (Path(folder) / "began-again").touch()
+        return "all done"
+    ready(folder)
+    time.sleep(1.0)  # as long as the test needs to see its processes
+    (Path(folder) / "failed").touch()
+    raise ValueError("disk full")
+
+
 @job("leaving")
 def leaving(folder: str) -> None:
     """Stops, and leaves a child behind."""

@@ -19,7 +19,7 @@ from prefect_jobs.gateway.prefect import PrefectGateway
 from prefect_jobs.state_waits import StateWaits
 from prefect_jobs.store import JobIndex, open_database
 from prefect_jobs.unheard import UnheardJobs
-from tests.lifecycle.jobs import SLOW_IMPORT, Jobs, Subject, frozen
+from tests.lifecycle.jobs import SLOW_IMPORT, How, Jobs, Subject, frozen
 from tests.stack import eventually
 
 
@@ -123,6 +123,18 @@ def test_a_job_that_is_killed_while_it_waits_for_its_next_attempt_is_seen_to_be_
     subject.process.kill()
     assert_over(subject, "crashed", how="ended")
     assert subject.act("retry").status_code == 200
+
+
+@pytest.mark.parametrize("by", ["worker", "script"])
+def test_a_job_that_is_cancelled_while_it_waits_for_its_next_attempt_never_begins_it(jobs: Jobs, by: How) -> None:
+    """It waits in its own process, which nobody can wake: a worker ends it, a script sees it when it wakes up."""
+    subject = jobs.start("hopeful", by).wait_ready()
+    eventually(lambda: subject.job["state"] == "awaiting_retry", within=20)
+    assert subject.act("cancel").status_code == 200
+    assert subject.wait_end()["state"] == "cancelled"
+    eventually(lambda: not subject.process.is_running() or subject.process.status() == "zombie", within=40)
+    assert subject.wait_end()["state"] == "cancelled"
+    assert not (subject.folder / "began-again").exists()
 
 
 async def test_a_job_that_died_with_its_sidecar_is_ended_when_nothing_is_heard_of_it(

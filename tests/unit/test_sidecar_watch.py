@@ -276,6 +276,22 @@ def test_a_job_that_dies_while_it_waits_for_its_next_attempt_has_crashed(stage_o
     assert stage.receipt == ("died", "ended")
 
 
+@pytest.mark.parametrize("dies", [False, True])
+def test_a_job_that_is_cancelled_as_it_begins_to_wait_for_its_next_attempt_is_cancelled(
+    stage_of: Callable[..., Stage], dies: bool
+) -> None:
+    """The watch looks a moment later, and saw the run neither wait nor fail: it said Failed of what was cancelled."""
+    stage = stage_of(OneRun())
+    stage.watch.hear(phase_line(RAISED, "ValueError: disk full"))
+    stage.run.put("SCHEDULED", "AwaitingRetry")
+    stage.run.put("CANCELLING", message="by alice")
+    if dies:
+        stage.die()
+        stage.watch.hurry()
+    assert stage.watch.run()
+    assert stage.run.ended_as == ("CANCELLED", "Cancelled")
+
+
 def test_a_failed_job_that_was_queued_again_does_not_crash_by_the_end_of_its_old_process(
     stage_of: Callable[..., Stage],
 ) -> None:

@@ -58,7 +58,8 @@ class Viewer:
                     if loop.time() >= position_due + every:
                         break  # also in the middle of a long replay
                 if loop.time() >= position_due:
-                    await self._socket.send(await self._position())
+                    reach = await watch.once("reach", self._reach)
+                    await self._socket.send({"type": "position", "seq": self._sent, **reach})
                     position_due = loop.time() + every
                 if lines:
                     continue
@@ -66,11 +67,11 @@ class Viewer:
                     async with asyncio.timeout(max(0.0, position_due - loop.time())):
                         await news.wait()
 
-    async def _position(self) -> dict[str, Any]:
+    async def _reach(self) -> dict[str, Any]:
         job = await self._adapter.index.get(self._job_id)
         book = await self._adapter.logs.book(self._job_id)
         complete = job is not None and book.settled_for is not None and book.settled_for == job.completed_at
-        return {"type": "position", "seq": self._sent, "total_lines": book.lines, "complete": complete}
+        return {"total_lines": book.lines, "complete": complete}
 
 
 @router.websocket("/ws/jobs/{job_id}/logs")

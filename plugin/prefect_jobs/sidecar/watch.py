@@ -275,6 +275,7 @@ class Watch:
     def _saw_a_wish(self, state: State) -> None:
         self._known = {"Stopping": "stopping", "Aborting": "aborting"}.get(state.name, "cancelling")
         if self._phase != RUNNING:
+            self._learn_of_waiting()
             self._settle(state)
             return
         self._asked.setdefault(state.name, epoch(state.timestamp))
@@ -283,6 +284,12 @@ class Watch:
             self._kill(state, self._wish(state), cause="asked")
         else:
             self._ask_to_stop(state, STOP)
+
+    def _learn_of_waiting(self) -> None:
+        """Whether a body that failed was to begin again, which its run may say no more: it was cancelled meanwhile."""
+        if self._phase == RAISED and not self._waits_in:
+            waiting = [past.id for past in self._of_this_attempt() if past.type == "SCHEDULED"]
+            self._waits_in = waiting[-1] if waiting else ""
 
     def _ask_to_stop(self, state: State, flag: int) -> None:
         if not self._page.flag:
@@ -456,6 +463,8 @@ class Watch:
             self._add_to_receipt(state, killed, died)
             return
         wished = state.type == "CANCELLING"
+        if wished:
+            self._learn_of_waiting()
         if patience > 0 and not self._hurry and not (wished and state.name in ("Stopping", "Aborting")):
             return
         if waited or (self._phase in (RUNNING, INTERRUPTED) and not wished):
