@@ -68,8 +68,9 @@ screenshots: setup chromium  ## take the pictures of the page anew, into docs/sc
 	$(BIN)/python -W ignore -m tests.ui.gallery docs/screenshots
 
 .PHONY: gallery
-gallery: setup chromium  ## draw each part of the page in each of its states, into the folder GALLERY (.gallery)
+gallery: setup chromium  ## draw the page in each of its states, into GALLERY (.gallery) and docs/screenshots/states
 	GALLERY=$(or $(GALLERY),.gallery) $(PYTEST) tests/ui/test_page_gallery.py
+	$(BIN)/python -m tests.ui.contact_sheets $(or $(GALLERY),.gallery) docs/screenshots/states
 
 .PHONY: bench
 bench: setup  ## measure, and write the tables of docs/benchmarks.md

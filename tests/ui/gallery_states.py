@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.ui.contract_double import ContractDouble, job, job_type
 from tests.ui.job_routes import bucket
@@ -263,20 +263,26 @@ def at_level(name: str) -> Act:
     return act
 
 
+async def wheel_up(page: Page, pixels: int, *, until: Locator) -> None:
+    """Turn the wheel until that is seen: a log that is still being drawn goes to its end once more."""
+    await page.get_by_role("log").hover()
+    async with asyncio.timeout(20):
+        while not await until.is_visible():
+            await page.mouse.wheel(0, -pixels)
+            await asyncio.sleep(0.1)
+
+
 async def read_upwards(page: Page, double: ContractDouble) -> None:
     """Scroll up in the log, while new lines come."""
     await expect(page.get_by_role("log")).to_contain_text("[1199]")
-    await page.get_by_role("log").hover()
-    await page.mouse.wheel(0, -900)
-    await expect(page.get_by_role("button", name="Toggle auto-scroll")).to_have_attribute("aria-pressed", "false")
+    await wheel_up(page, 900, until=page.get_by_role("button", name="Toggle auto-scroll", pressed=False))
     await double.log("job-303", *(f"new line {number}" for number in range(12)))
 
 
 async def to_older_lines(page: Page, double: ContractDouble) -> None:
     """Scroll to where lines are missing."""
     await expect(page.get_by_role("log")).to_contain_text("newest line 3")
-    await page.get_by_role("log").hover()
-    await page.mouse.wheel(0, -300)
+    await wheel_up(page, 300, until=page.locator(".line-gap"))
 
 
 async def lose_lines(page: Page, double: ContractDouble) -> None:
@@ -290,9 +296,11 @@ async def lose_for_good(page: Page, double: ContractDouble) -> None:
     """Let every attempt to connect again fail."""
     await page.clock.install()
     await page.reload()
-    for attempt in range(1, 6):
-        await expect(page.get_by_test_id("connection-indicator")).to_contain_text(f"Reconnecting ({attempt}/5)")
-        await page.clock.fast_forward(40_000)
+    await expect(page.get_by_test_id("connection-indicator")).to_contain_text("Reconnecting (1/5)")
+    async with asyncio.timeout(20):
+        while not await page.get_by_test_id("connection-indicator").get_by_text("Failed", exact=True).is_visible():
+            await page.clock.fast_forward(40_000)
+            await asyncio.sleep(0.1)
 
 
 async def open_history(page: Page, double: ContractDouble) -> None:
