@@ -4,7 +4,7 @@ In between nothing may be killed on a guess; afterwards the end is the right one
 """
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -23,30 +23,33 @@ Action = Callable[[Subject], object]
 
 @dataclass(frozen=True)
 class Stop:
-    """What is done to which job, what must come of it, and how many questions its sidecar asks at least meanwhile."""
+    """What is done to which job, what must come of it, and which of its sidecar's questions meanwhile are lost."""
 
     subject: str
     action: Action
     state: str
     how: str
-    questions: int
+    questions: Sequence[int]
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 STOPS = {
-    "a cancel of a job that stops": Stop("stepping", lambda job: job.act("cancel"), "cancelled", "stopped", 2),
-    "a cancel of a job that completes": Stop(
-        "heedless", lambda job: job.act("cancel"), "completed", "finished", 6, {"seconds": 3.0}
+    "a cancel of a job that stops": Stop(
+        "stepping", lambda job: job.act("cancel"), "cancelled", "stopped", range(1, 3)
     ),
-    "an abort": Stop("sleeping", lambda job: job.act("abort"), "aborted", "killed", 7),
-    "a time limit": Stop("holding_on", lambda job: None, "timed_out", "killed", 7),
-    "a death": Stop("sleeping", lambda job: job.process.send_signal(signal.SIGKILL), "crashed", "ended", 4),
+    "a cancel of a job that completes": Stop(
+        "heedless", lambda job: job.act("cancel"), "completed", "finished", range(1, 7), {"seconds": 3.0}
+    ),
+    "an abort": Stop("sleeping", lambda job: job.act("abort"), "aborted", "killed", range(1, 8)),
+    # The way of an abort, but for the state that is written and looked at afterwards.
+    "a time limit": Stop("holding_on", lambda job: None, "timed_out", "killed", (3, 4)),
+    "a death": Stop("sleeping", lambda job: job.process.send_signal(signal.SIGKILL), "crashed", "ended", range(1, 5)),
 }
 
 
 def _cases() -> Iterator[tuple[str, int, bool]]:
     for name, stop in STOPS.items():
-        for question in range(1, stop.questions + 1):
+        for question in stop.questions:
             yield from ((name, question, False), (name, question, True))
 
 

@@ -107,8 +107,9 @@ async def nothing(page: Page) -> None:
 
 
 async def history(page: Page) -> None:
-    """Open the history."""
+    """Open the history, and go back to the top."""
     await page.get_by_role("button", name="History").click()
+    await page.locator(".detail-body").evaluate("body => body.scrollTo(0, 0)")
 
 
 async def abort(page: Page) -> None:
