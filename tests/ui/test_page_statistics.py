@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -102,6 +103,26 @@ async def test_the_plots_can_be_read_as_tables_with_the_same_links(site: Site, o
     await expect(rows.nth(2).get_by_role("cell")).to_have_text(["6", "2", "1"])
     await rows.nth(2).get_by_role("link", name="6").click()
     await expect(page.get_by_label("Status", exact=True)).to_have_value("completed")
+
+
+async def test_an_hour_alone_is_a_dot_that_is_seen(site: Site, open_page: OpenPage) -> None:
+    """On a new server there is one hour, whose line had no length."""
+    times: dict[str, Any] = {"queue_wait_seconds": {"p50": 1.5, "p95": 9}, "run_seconds": {"p50": 31, "p95": 125}}
+    site.double.put(job("one", "completed"))
+    site.double.buckets = [bucket(this_hour() - timedelta(hours=2), created=1, completed=1, **times)]
+    page = await open_page(f"{site.url}/jobs?view=stats")
+    dots = page.locator(".lines-plot .alone")
+    await expect(dots).to_have_count(4)
+    for dot in await dots.all():
+        assert await dot.get_attribute("d")
+        await expect(dot).to_have_css("stroke-width", "7px")
+
+    site.double.buckets.append(bucket(this_hour() - timedelta(hours=3), created=1, completed=1, **times))
+    await page.reload()
+
+    await expect(page.locator(".lines-plot .p50").first).to_have_attribute("d", re.compile("^M.+L"))
+    for dot in await dots.all():
+        assert not await dot.get_attribute("d")
 
 
 async def test_types_are_compared_and_lead_to_their_jobs(site: Site, open_page: OpenPage) -> None:

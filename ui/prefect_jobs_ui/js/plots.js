@@ -52,21 +52,15 @@ export function Lines({title, points, of, bucket, format, linkOf}) {
   const names = ["p50", "p95"]
   const values = points.map(of)
   const most = roundUpTime(Math.max(0, ...values.flatMap((value) => names.map((name) => value[name] ?? 0))))
-  const path = (name) => {
-    let pen = "M"
-    return values.map((value, index) => {
-      if (value[name] === null) { pen = "M"; return "" }
-      const at = `${pen}${index + 0.5} ${100 - (100 * value[name]) / most}`
-      const alone = pen === "M" && (values[index + 1]?.[name] ?? null) === null
-      pen = "L"
-      return alone ? `${at}h.001` : at
-    }).join("")
-  }
+  const known = (index, name) => (values[index]?.[name] ?? null) !== null
+  const place = (index, name) => `${index + 0.5} ${100 - (100 * values[index][name]) / most}`
+  const path = (name) => values.map((_, index) => (known(index, name) ? `${known(index - 1, name) ? "L" : "M"}${place(index, name)}` : "")).join("")
+  const alone = (name) => values.map((_, index) => (known(index, name) && !known(index - 1, name) && !known(index + 1, name) ? `M${place(index, name)}h.001` : "")).join("")
   const table = html`<table><thead><tr><th scope="col">${t("statistics.time")}</th>${names.map((name) => html`<th key=${name} scope="col">${t(`statistics.${name}`)}</th>`)}</tr></thead>
     <tbody>${points.filter((_, index) => values[index].p50 !== null).map((point) => html`<tr key=${point.start}><th scope="row"><a ...${linkOf(point)}>${fullLabel(point, bucket)}</a></th>
       ${names.map((name) => html`<td key=${name}>${format(of(point)[name])}</td>`)}</tr>`)}</tbody></table>`
   return html`<${Frame} title=${title} legend=${html`<${Legend} parts=${names.map((name) => ({name, label: t(`statistics.${name}`)}))} />`} most=${most} format=${format} points=${points} bucket=${bucket} table=${table}>
     <svg class="lines-plot" aria-hidden="true" viewBox="0 0 ${points.length} 100" preserveAspectRatio="none">
-      ${names.map((name) => html`<path key=${name} class=${name} d=${path(name)} />`)}</svg>
+      ${names.map((name) => html`<path key=${name} class=${name} d=${path(name)} /><path class="${name} alone" d=${alone(name)} />`)}</svg>
     <div class="columns" aria-hidden="true">${points.map((point, index) => html`<a key=${point.start} tabindex="-1" class="column" ...${linkOf(point)} title="${fullLabel(point, bucket)}: ${values[index].p50 === null ? "–" : names.map((name) => `${t(`statistics.${name}`)} ${format(values[index][name])}`).join(", ")}"></a>`)}</div><//>`
 }
