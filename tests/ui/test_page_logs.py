@@ -27,6 +27,24 @@ async def test_stored_lines_come_first_and_new_ones_follow_live(site: Site, open
     assert await _messages(page) == ["first", "second", "third"]
 
 
+async def test_the_log_of_a_linked_job_is_asked_for_with_the_page_and_once(site: Site, open_page: OpenPage) -> None:
+    """It waited for Panel's scripts before, while a log that nobody had opened yet could have been copied."""
+    site.double.put(job("one", "failed"))
+    site.double.store_lines("one", "the only line")
+    page = await open_page(f"{site.url}/jobs?job=one")
+    asked: list[tuple[str, str]] = []
+    page.on("request", lambda request: asked.append((request.url, request.resource_type)))
+    await page.reload()
+
+    await expect(page.get_by_role("log")).to_contain_text("the only line")
+    await expect(page.get_by_test_id("logs-completeness")).to_contain_text("complete")
+
+    logs = [url for url, _ in asked if "/logs?order=desc&limit=400" in url]
+    assert logs == [f"{site.url}/api/jobs/one/logs?order=desc&limit=400"]
+    bundle = next(place for place, (url, _) in enumerate(asked) if "jobs.bundle" in url)
+    assert [url for url, _ in asked].index(logs[0]) < bundle
+
+
 async def test_an_ended_job_shows_all_its_stored_lines(site: Site, open_page: OpenPage) -> None:
     site.double.put(job("one", "completed"))
     site.double.store_lines("one", *(f"line {number}" for number in range(12_345)))

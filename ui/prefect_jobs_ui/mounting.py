@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import bokeh_fastapi.handler  # pyright: ignore[reportMissingTypeStubs]  # it has none
 import jinja2
@@ -31,7 +32,7 @@ from prefect_jobs_ui.adapter import Adapter
 from prefect_jobs_ui.cards import type_label
 from prefect_jobs_ui.first_rows import count_text, first_row, first_tabs, phase_of
 from prefect_jobs_ui.guard import PageGuard, content_security_policy
-from prefect_jobs_ui.session import PageSession, who
+from prefect_jobs_ui.session import LONGEST_JOB_ID, PageSession, who
 from prefect_jobs_ui.texts import TEXTS, text
 from prefect_jobs_ui.viewers import VISIT, Viewers, Visit
 
@@ -169,9 +170,15 @@ def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> 
         if page is None
         else [first_row(card, now=now, shown=shown, embedded=embedded) for card in page.cards],
         "selected": argument("job"),
+        "first_log": _first_log(argument("job")),
         "view": "stats" if argument("view") == "stats" else "jobs",
         "embedded": embedded,
     }
+
+
+def _first_log(job_id: str) -> str:
+    """What the log viewer asks first (`LogPages.newest`): asked with the page, it is there when the viewer is."""
+    return f"api/jobs/{quote(job_id, safe='')}/logs?order=desc&limit=400" if 0 < len(job_id) <= LONGEST_JOB_ID else ""
 
 
 async def _alive() -> Response:
