@@ -13,7 +13,7 @@ from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists
 from prefect.states import AwaitingRetry, Completed, Crashed, Pending, Running
 
-from prefect_jobs.worker.giving_back import give_back
+from prefect_jobs.worker.giving_back import end_is_untold, give_back
 from tests.stack import Stack
 
 POOL = "given-back"
@@ -96,6 +96,23 @@ async def test_a_run_that_has_ended_or_that_somebody_stops_stays_as_it_is(queue:
 
     assert await queue.name_of_state(done) == "Completed"
     assert await queue.name_of_state(crashed) == "Crashed"
+
+
+async def test_the_end_of_a_process_is_told_once(queue: Queue) -> None:
+    """Prefect's worker says Crashed a second time, half a second later: a retry in between was lost."""
+    again = AwaitingRetry()
+    for states, earlier, untold in (
+        ([Pending()], 0, True),
+        ([Pending(), Running()], 0, True),
+        ([Pending(), Running(), Crashed()], 0, False),
+        ([Pending(), Running(), Crashed(), again], 0, False),
+        ([Pending(), Running(), Crashed(), again, Pending()], 0, False),
+        ([Pending(), Running(), Crashed(), again, Pending(), Running()], 0, False),
+        ([Pending(), Running(), Crashed(), again, Pending(), Running()], 1, True),
+    ):
+        run = await queue.run_in(*states)
+        assert await end_is_untold(queue.client, run, earlier_attempts=earlier) == untold, states
+    assert not await end_is_untold(queue.client, uuid4(), earlier_attempts=0)
 
 
 async def test_a_run_that_has_moved_on_since_it_was_seen_is_left_alone(queue: Queue) -> None:

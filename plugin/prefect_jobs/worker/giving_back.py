@@ -49,6 +49,30 @@ async def give_back(
     return found.is_scheduled()
 
 
+async def end_is_untold(client: PrefectClient, run_id: UUID, *, earlier_attempts: int) -> bool:
+    """Whether a run whose process ended still says that this attempt is on its way or at work.
+
+    Whoever waited for the process has said how it ended, and by now somebody may have queued the run again, or another
+    worker may be at its next attempt.
+
+    Args:
+        client: the server.
+        run_id: the run.
+        earlier_attempts: the run's `run_count` when it was taken.
+    """
+    try:
+        run = await client.read_flow_run(run_id)
+    except ObjectNotFound:
+        return False
+    match run.state.type if run.state else None:
+        case StateType.PENDING:
+            return run.run_count == earlier_attempts
+        case StateType.RUNNING | StateType.PAUSED | StateType.CANCELLING:
+            return run.run_count == earlier_attempts + 1
+        case _:
+            return False
+
+
 def _queued(run: FlowRun, message: str, since: datetime) -> State[Any] | None:
     """The state in which it waits; None when it shall not."""
     state = run.state

@@ -26,7 +26,7 @@ from prefect_jobs.on_stop import OnStop
 from prefect_jobs.report_names import WORKER_LABEL, WORKER_NAME_LABEL
 from prefect_jobs.worker.abandoned import AbandonedRuns
 from prefect_jobs.worker.deployment_slots import with_a_place
-from prefect_jobs.worker.giving_back import give_back
+from prefect_jobs.worker.giving_back import end_is_untold, give_back
 from prefect_jobs.worker.running_job import GRACE, RunningJob
 from prefect_jobs.worker.starting import JobConfiguration, starter_of
 from prefect_jobs.worker_process import WorkerProcess
@@ -114,6 +114,11 @@ class JobWorker(ProcessWorker):
                     del self.jobs[flow_run.id]
             if job.leaves:
                 await self._give_back(flow_run)
+            elif status:
+                # Prefect's worker says Crashed of it once more, also of a run that was queued again in between.
+                with suppress(httpx.HTTPError):
+                    untold = await end_is_untold(self.client, flow_run.id, earlier_attempts=flow_run.run_count)
+                    status = status if untold else 0
         return ProcessWorkerResult(status_code=status, identifier=str(job.pid))
 
     async def _give_back(self, flow_run: FlowRun) -> None:
