@@ -371,6 +371,12 @@ def feed(**status: Any) -> Act:
     return act
 
 
+async def lose_answers(page: Page, double: ContractDouble) -> None:
+    """Let the API answer nothing any more, once the log is there. The feed goes on: its end draws the viewer anew."""
+    await expect(page.get_by_role("log")).to_contain_text("Said as error")
+    double.failing = True
+
+
 async def lose_feed(page: Page, double: ContractDouble) -> None:
     """Let the API go away."""
     double.failing = True
@@ -463,7 +469,7 @@ LOGS_OF_A_JOB = (
     State("cleared", "job=job-208", {LOG: "Show the cleared lines"}, act=press("Clear logs"), picture=VIEWER),
     State("gap-filled", "job=job-301", {".line-mark": "Filled: 2 lines came later"}, act=lose_lines, picture=VIEWER),
     State("not-read", "job=job-208", {LOG: "The log could not be read."}, picture=VIEWER,
-          act=then(lose_feed, at_level("Info"))),
+          act=then(lose_answers, at_level("Info"))),
     State("large", "job=job-303", {".logs.large": "Job Logs"}, act=press("Enlarge logs"), picture="#jobs-page"),
     State("reconnecting", "job=job-301", {INDICATOR: "Reconnecting (", ".line-mark": "The connection was lost here."},
           act=then(lambda page, double: refuse_logs(page, double), lose_lines), picture=VIEWER),
