@@ -36,7 +36,7 @@ GROUPS: dict[str, tuple[tuple[State, ...], ViewportSize, str]] = {
 }
 
 
-IN_PLACE = ("detail", "logs", "windows")
+IN_PLACE = ("detail", "windows")
 """The groups whose states need no new page."""
 
 
