@@ -36,8 +36,8 @@ GROUPS: dict[str, tuple[tuple[State, ...], ViewportSize, str]] = {
 }
 
 
-IN_PLACE = ("detail", "windows")
-"""The groups whose states need no new page."""
+IN_PLACE = ("detail",)
+"""The group whose states need no new page: nobody acts in it but by unfolding."""
 
 
 @pytest.fixture(scope="session")
