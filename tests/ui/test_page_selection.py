@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import pytest
 from playwright.async_api import ViewportSize, expect
 
 from tests.ui.conftest import OpenPage, Site
@@ -46,6 +49,35 @@ async def test_from_a_shared_link_over_another_job_to_the_list(site: Site, open_
     await expect(page).to_have_url(f"{site.url}/jobs?job=two")
     await page.keyboard.press("Escape")
     await expect(page).to_have_url(f"{site.url}/jobs")
+
+
+@pytest.mark.parametrize("between", ["", "?job=two"])
+async def test_what_is_typed_into_the_log_of_a_job_chosen_again_at_once_stays(site: Site, open_page: OpenPage,
+                                                                              between: str) -> None:  # fmt: skip
+    # The page still knew the job and drew it at once; then came what was told of the choice between, took the log
+    # viewer away, and with it what somebody had begun to look for.
+    for name in ("one", "two"):
+        site.double.put(job(name, "running", progress=7))
+    site.double.store_lines("one", "a needle in the hay")
+    page = await open_page(f"{site.url}/jobs?job=one")
+    await expect(page.get_by_test_id("logs-count")).to_have_text("1 log")
+    find = page.get_by_role("textbox", name="Find in logs")
+    site.double.gates["job"] = asyncio.Event()
+
+    await page.evaluate(
+        """([between, back]) => { for (const url of [between, back]) {
+            history.pushState(null, "", url)
+            dispatchEvent(new PopStateEvent("popstate"))
+        } }""",
+        [f"{site.url}/jobs{between}", f"{site.url}/jobs?job=one"],
+    )
+    await find.fill("needle")
+    site.double.put(job("one", "running", progress=8))
+    site.double.gates.pop("job").set()
+
+    await expect(page.get_by_test_id("status-badge")).to_have_text("Running (8%)")
+    await expect(page.get_by_test_id("find-hits")).to_have_text("1 of 1 hit")
+    await expect(find).to_have_value("needle")
 
 
 async def test_reload_and_a_shared_link_restore_the_selection(site: Site, open_page: OpenPage) -> None:

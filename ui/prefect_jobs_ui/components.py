@@ -64,6 +64,7 @@ class JobDetail(_Drawn):
     """The selected job: metadata, logs, result."""
 
     phase = param.String(default="none")
+    job_id = param.String(default="", doc="Of which job the phase speaks; the browser may have chosen another since.")
     job = param.Dict(default=None, allow_None=True)
     failure = param.String(default="")
 

@@ -64,7 +64,7 @@ class PageSession:
         """Take the card away, and the detail if it was this job's."""
         self.view.drop(job_id)
         if job_id == self._selected:
-            self.detail.param.update(phase="missing", job=None)
+            self._show_detail("missing")
 
     def on_first_page(self) -> None:
         """Show the list as it is now, and read the shown job again too."""
@@ -76,7 +76,7 @@ class PageSession:
     def on_rebuilt(self) -> None:
         """Forget what was shown; the jobs come next."""
         self.view.forget()
-        self.detail.param.update(phase="none" if self._selected is None else "loading", job=None)
+        self._show_detail("none" if self._selected is None else "loading")
 
     def on_counts(self) -> None:
         """Show the new counts."""
@@ -128,25 +128,28 @@ class PageSession:
     def _select(self, job_id: str | None) -> None:
         self._selected = job_id
         if job_id is None:
-            self.detail.param.update(phase="none", job=None)
+            self._show_detail("none")
             return
-        self.detail.param.update(phase="loading", job=None)
+        self._show_detail("loading")
         self._spawn(self._load_detail(job_id))
 
     async def _load_detail(self, job_id: str) -> None:
         try:
             job = await self._hub.adapter.job(job_id)
         except JobMissing:
-            found: dict[str, Any] = {"phase": "missing", "job": None}
+            found: tuple[str, dict[str, Any] | None, str] = ("missing", None, "")
         except SignedOut:
             self.on_signed_out()
             return
         except AdapterError as error:
-            found = {"phase": "failed", "job": None, "failure": str(error)}
+            found = ("failed", None, str(error))
         else:
-            found = {"phase": "ready", "job": dict(job)}
-        if job_id == self._selected and not self._shows_newer(found["job"]):
-            self.detail.param.update(**found)
+            found = ("ready", dict(job), "")
+        if job_id == self._selected and not self._shows_newer(found[1]):
+            self._show_detail(*found)
+
+    def _show_detail(self, phase: str, job: dict[str, Any] | None = None, failure: str = "") -> None:
+        self.detail.param.update(phase=phase, job_id=self._selected or "", job=job, failure=failure)
 
     def _shows_newer(self, job: dict[str, Any] | None) -> bool:
         shown = self.detail.job
@@ -162,7 +165,7 @@ class PageSession:
         ended = job.get("status") in ENDED
         # The feed leaves the result out: keep the one that is shown, and ask for it when the job has just ended.
         result = shown.get("result") if ended else None
-        self.detail.param.update(phase="ready", job={**shown, **job, "result": result})
+        self._show_detail("ready", {**shown, **job, "result": result})
         if ended and shown.get("status") not in ENDED:
             self._spawn(self._load_detail(str(job.get("job_id"))))
 

@@ -102,8 +102,14 @@ function Nothing({children, role}) {
 
 function JobDetail({model}) {
   const {job: selected} = useStore(address)
-  const {phase, job, failure} = useModel(model, ["phase", "job", "failure"])
+  const {phase, job_id: spokenOf, job, failure} = useModel(model, ["phase", "job_id", "job", "failure"])
   const panel = useRef(null)
+  // What is told of a job that was chosen a moment ago takes nothing away from the one that is chosen now: somebody may
+  // be typing in its log already.
+  const held = useRef(null)
+  if (job?.job_id === selected) held.current = job
+  else if (held.current?.job_id !== selected) held.current = null
+  const told = spokenOf === selected ? phase : "loading"
   useEffect(() => {
     // On a phone the detail takes the list's place: the focus goes along, and back to the card afterwards.
     if (!matchMedia("(max-width: 767px)").matches || !selected) return undefined
@@ -113,11 +119,11 @@ function JobDetail({model}) {
   useEffect(() => { if (!selected) { showJobInTab(null); shownJob.set({job: null}) } }, [selected])
   let body
   if (!selected) body = html`<div class="nothing"><${Icon} name="document" /><p>${t("detail.none")}</p></div>`
-  else if (job && job.job_id === selected) body = html`<${Job} key=${selected} job=${job} />`
-  else if (phase === "missing") {
+  else if (told === "missing") {
     const [before, after] = t("detail.missing.text").split("{id}")
     body = html`<${Nothing} role="alert"><${Icon} name="alert" /><h2>${t("detail.missing")}</h2><p>${before}<code>${selected}</code>${after}</p><//>`
-  } else if (phase === "failed") body = html`<${Nothing} role="alert"><${Icon} name="alert" /><h2>${t("detail.failed")}</h2><p>${failure || t("failed.unknown")}</p><//>`
+  } else if (told === "failed") body = html`<${Nothing} role="alert"><${Icon} name="alert" /><h2>${t("detail.failed")}</h2><p>${failure || t("failed.unknown")}</p><//>`
+  else if (held.current) body = html`<${Job} key=${selected} job=${held.current} />`
   else body = html`<${Nothing} role="status"><span class="late"><${Spinner} /></span><p class="late">${t("detail.loading")}</p><//>`
   return html`<section class="detail" data-testid="job-detail-panel" aria-label=${t("detail.name")} ref=${panel} tabindex="-1">${body}</section>`
 }
