@@ -25,6 +25,7 @@ from prefect import flow
 from prefect.client.orchestration import PrefectClient
 from prefect.states import Completed, Running
 
+from benchmarks.percentile import p95
 from tests.stack import Stack, running_stack
 
 GOAL_MS = 100
@@ -66,8 +67,7 @@ def write_lines(database: Path, run_id: str, count: int) -> None:
 
 def _row(name: str, taken: list[float], goal: str = "") -> str:
     steady = sorted(taken)
-    p95 = steady[min(len(steady) - 1, round(len(steady) * 0.95))]
-    return f"| {name} | {len(taken)} | {statistics.median(steady):.0f} | {p95:.0f} | {goal} |"
+    return f"| {name} | {len(taken)} | {statistics.median(steady):.0f} | {p95(steady):.0f} | {goal} |"
 
 
 def _timed(client: httpx.Client, path: str, repeats: int = REPEATS, **query: Any) -> tuple[list[float], Any]:

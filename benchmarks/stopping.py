@@ -25,6 +25,7 @@ from typing import Any
 import httpx
 import psutil
 
+from benchmarks.percentile import p95
 from prefect_jobs import sidecar
 from prefect_jobs.sidecar.orders import Orders
 from prefect_jobs.sidecar.page import SIZE
@@ -268,14 +269,10 @@ def calls() -> tuple[float, float]:
     return per_call[0], per_call[1]
 
 
-def _p95(values: Sequence[float]) -> float:
-    return sorted(values)[max(0, round(0.95 * len(values)) - 1)]
-
-
 def _row(what: str, values: Sequence[float], goal: float | None, beside: str = "") -> str:
-    p95 = _p95(values)
-    met = "" if goal is None else f"≤ {goal:g} | {'yes' if p95 <= goal else 'NO'}"
-    return f"| {what} | {len(values)} | {statistics.median(values):.2f} | {p95:.2f} | {met or '- | '} | {beside} |"
+    rank = p95(values)
+    met = "" if goal is None else f"≤ {goal:g} | {'yes' if rank <= goal else 'NO'}"
+    return f"| {what} | {len(values)} | {statistics.median(values):.2f} | {rank:.2f} | {met or '- | '} | {beside} |"
 
 
 def measure(bench: Bench, count: int) -> str:

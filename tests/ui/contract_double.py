@@ -77,6 +77,7 @@ class ContractDouble:
     details: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """What `/detail` says of a job beyond the plain form."""
     histories: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    cut_histories: set[str] = field(default_factory=set[str])
     types: list[dict[str, Any]] = field(default_factory=lambda: [job_type("export", "Export"), job_type("cleanup")])
     buckets: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     below: int = 0
@@ -251,6 +252,8 @@ class ContractDouble:
         before: int | None = None, order: str = "asc", limit: int = 1000,
     ) -> dict[str, Any]:  # fmt: skip
         query = {"level": level, "contains": contains, "since": since, "after": after, "before": before}
+        if "logs" in self.gates:
+            await self.gates["logs"].wait()
         self.asked_logs.append({"job_id": job_id, "order": order, "limit": limit, **query})
         self._check()
         stored = self.lines[job_id]

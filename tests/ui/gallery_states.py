@@ -444,6 +444,7 @@ DETAIL = (
 )  # fmt: skip
 
 LOGS_OF_A_JOB = (
+    State("loading", "job=job-303", {LOG: "Loading logs..."}, prepare=hold("logs"), picture=VIEWER),
     State("empty-live", "job=job-305", {LOG: "Waiting for log entries...", INDICATOR: "Live"}, picture=VIEWER),
     State("empty-over", "job=job-209", {LOG: "No logs available yet", INDICATOR: "Offline"}, picture=VIEWER),
     State("lines", "job=job-203", {COUNT: "4 logs", "logs-completeness": "live"}, picture=VIEWER),

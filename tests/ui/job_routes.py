@@ -154,7 +154,9 @@ class JobRoutes:
         if job["completed_at"]:
             ended = {"from": "running", "to": job["status"], "at": job["completed_at"], "triggered_by": "worker"}
             steps.append({**ended, "details": {"state": job["state"], "error": job["error"]}})
-        return {"job_id": job_id, "transitions": self.double.histories.get(job_id, steps), "attempts": []}
+        shown = self.double.histories.get(job_id, steps)
+        complete = job_id not in self.double.cut_histories
+        return {"job_id": job_id, "transitions": shown, "attempts": [], "complete": complete}
 
     async def act(self, job_id: str, action: str) -> dict[str, Any]:
         await self._gate(action)

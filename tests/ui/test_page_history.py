@@ -158,6 +158,17 @@ async def test_a_history_that_loads_fails_or_is_empty_says_so(site: Site, open_p
     await expect(section).to_contain_text("No history available for this job.")
 
 
+async def test_a_history_from_the_store_says_that_its_last_steps_may_be_missing(
+    site: Site, open_page: OpenPage
+) -> None:
+    site.double.cut_histories.add("job-7")
+    page = await _open(site, open_page)
+    await page.get_by_role("button", name="History").click()
+
+    await expect(page.get_by_test_id("timeline-entry")).to_have_count(3)
+    await expect(page.get_by_test_id("job-history-section")).to_contain_text("the latest steps may be missing")
+
+
 async def test_the_history_follows_the_job(site: Site, open_page: OpenPage) -> None:
     page = await _open(site, open_page, status="running")
     await page.get_by_role("button", name="History").click()
@@ -284,6 +295,17 @@ async def test_the_errors_window_keeps_the_focus_and_closes_beside_it(site: Site
 
     await expect(window).to_have_count(0)
     await expect(page.get_by_test_id("view-error-details-button")).to_be_focused()
+
+
+async def test_the_errors_window_comes_more_slowly_than_it_goes(site: Site, open_page: OpenPage) -> None:
+    page = await _open(site, open_page, error="OSError\nsecond line")
+    await page.get_by_test_id("view-error-details-button").click()
+    await expect(page.get_by_test_id("job-error-modal")).to_have_css("animation-duration", "0.3s")
+
+    await page.keyboard.press("Escape")
+
+    await expect(page.get_by_test_id("dialog-backdrop")).to_have_css("transition-duration", "0.2s")
+    await expect(page.get_by_test_id("job-error-modal")).to_have_count(0)
 
 
 async def test_that_an_error_was_copied_is_said_for_two_seconds(site: Site, open_page: OpenPage) -> None:

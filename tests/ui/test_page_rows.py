@@ -346,7 +346,7 @@ async def test_without_an_end_or_an_outcome_there_is_no_result(
 @pytest.mark.parametrize(
     ("status", "name", "colour", "icon"),
     [
-        ("running", "Cancel", AMBER, "status-failed"),
+        ("running", "Cancel", AMBER, "cancel"),
         ("running", "Abort", RED, "ban"),
         ("failed", "Retry", BLUE, "refresh"),
         ("failed", "Delete", "rgb(209, 213, 219)", "trash"),
@@ -395,6 +395,22 @@ async def test_a_confirmation_is_a_narrow_card_on_a_dark_page_with_a_button_in_i
     await expect(act).to_have_css("background-color", ground)
     await expect(act).to_have_css("color", "rgb(255, 255, 255)")
     await expect(page.get_by_test_id("jobs-page")).to_have_attribute("inert", "")
+
+
+@pytest.mark.parametrize(("motion", "name", "lasts"), [("no-preference", "rise", "0.2s"), ("reduce", "appear", "0.1s")])
+async def test_a_window_rises_as_it_appears_and_only_appears_where_motion_is_unwanted(
+    site: Site, open_page: OpenPage, motion: str, name: str, lasts: str
+) -> None:
+    page = await _open(site, open_page, "completed", options={"reduced_motion": motion})
+    await page.get_by_test_id("job-actions").get_by_role("button", name="Delete", exact=True).click()
+    window, backdrop = page.get_by_test_id("confirm-dialog"), page.get_by_test_id("dialog-backdrop")
+    await expect(window).to_have_css("animation-name", name)
+    await expect(window).to_have_css("animation-duration", lasts)
+    await expect(backdrop).to_have_css("animation-name", "appear")
+    await expect(backdrop).to_have_css("animation-duration", lasts)
+
+    await page.keyboard.press("Escape")
+    await expect(window).to_have_count(0)
 
 
 # -- logs -------------------------------------------------------------------------------------------------------------

@@ -42,6 +42,13 @@ async def test_who_signs_in_gets_the_page_he_asked_for(closed_site: Site, open_p
     assert set(closed_site.double.asked_as) == {"vera"}
 
 
+async def test_the_form_follows_the_systems_theme_as_the_page_does(closed_site: Site, open_page: OpenPage) -> None:
+    page = await open_page(f"{closed_site.url}/jobs", wait=False, color_scheme="dark")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await page.emulate_media(color_scheme="light")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "light")
+
+
 async def test_no_script_can_read_the_session(closed_site: Site, open_page: OpenPage) -> None:
     page = await open_page(f"{closed_site.url}/jobs", wait=False)
     await _sign_in(page)

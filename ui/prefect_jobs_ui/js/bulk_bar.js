@@ -12,7 +12,7 @@ import {picks} from "./picks.js"
 import {useStore} from "./store.js"
 import {t} from "./texts.js"
 
-export const BULK_ICONS = {cancel: "status-failed", retry: "refresh", purge: "trash"}
+export const BULK_ICONS = {cancel: "cancel", retry: "refresh", purge: "trash"}
 
 export function beginBulk(action) {
   const {ids, filter} = picks.get()

@@ -17,7 +17,7 @@ import {TallScroll} from "./tall_scroll.js"
 import {t} from "./texts.js"
 import {colour, distance, fullTime, look, shortId, statusIcon} from "./wording.js"
 
-const ROW = 82
+const ROW = 76
 const SPARE_ROWS = 6
 const ASK_AGAIN_MS = 1000
 const LONG_PRESS_MS = 500 // a phone's own measure; iPhones tell of a long press by no event

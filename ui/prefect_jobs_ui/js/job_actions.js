@@ -8,7 +8,7 @@ import {openDialog, say} from "./overlay.js"
 import {useStore} from "./store.js"
 import {t} from "./texts.js"
 
-const ICONS = {cancel: "status-failed", abort: "ban", retry: "refresh", delete: "trash"}
+export const ICONS = {cancel: "cancel", abort: "ban", retry: "refresh", delete: "trash"}
 const OFFERED = {running: ["cancel", "abort"], completed: ["delete"], failed: ["retry", "delete"]}
 const CALLS = {
   cancel: (id) => ask(jobPath(id, "/cancel"), {method: "POST"}),

@@ -39,12 +39,22 @@ export function Metadata({job, detail, now}) {
     ${ended && job.completed_at && job.started_at && html`<${Row} label=${t("row.duration")} testid="metadata-item-duration">${duration(job.started_at, job.completed_at)}${slow && html`<${Slow} />`}<//>`}
     ${running && html`<${Row} label=${t("row.running-for")} testid="metadata-item-running-for">${span(Math.max(0, Math.floor((now - Date.parse(job.started_at)) / 1000)))}${slow && html`<${Slow} />`}<//>`}
     ${running && more && html`<${Remaining} timing=${more.timing} at=${detail.at} now=${now} />`}
-    ${more && more.queue_name !== null && html`<${Row} label=${t("row.queue")} testid="metadata-item-queue"><span class="tag">${more.queue_name}</span><//>
-      <${Row} label=${t("row.priority")} testid="metadata-item-priority">${priorityLabel(more.priority)}<//>`}
-    ${more?.metadata.worker_id && html`<${Row} label=${t("row.worker")} testid="metadata-item-worker">${more.metadata.worker_id}<${WorkerProcess} worker=${more.metadata.worker} /><//>`}
     </dl>
+    ${more && html`<${Place} more=${more} />`}
     ${job.message && html`<dl class="message" data-testid="message-section"><${Row} label=${t("row.status")} testid="metadata-item-status">${job.message}<//></dl>`}
   </div>`
+}
+
+// Where it waited and where it runs.
+function Place({more}) {
+  const queued = more.queue_name !== null
+  const worker = more.metadata.worker_id
+  if (!queued && !worker) return null
+  return html`<dl class="metadata place">
+    ${queued && html`<${Row} label=${t("row.queue")} testid="metadata-item-queue"><span class="tag">${more.queue_name}</span><//>
+      <${Row} label=${t("row.priority")} testid="metadata-item-priority">${priorityLabel(more.priority)}<//>`}
+    ${worker && html`<${Row} label=${t("row.worker")} testid="metadata-item-worker">${worker}<${WorkerProcess} worker=${more.metadata.worker} /><//>`}
+  </dl>`
 }
 
 function WorkerProcess({worker}) {

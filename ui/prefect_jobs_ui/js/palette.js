@@ -39,7 +39,7 @@ export function commands({job, chosen, may, model}) {
   const list = []
   if (job) {
     const mine = (label, icon, run) => list.push({group: t("palette.this-job"), label: `${label}: ${typeLabel(job.job_type)} ${shortId(job.job_id)}`, icon, run})
-    for (const action of actionsOf(job)) if (may(action) && !isAsked(action, job)) mine(t(`action.${action}`), {cancel: "status-failed", abort: "ban", retry: "refresh", delete: "trash"}[action], () => begin(action, job))
+    for (const action of actionsOf(job)) if (may(action) && !isAsked(action, job)) mine(t(`action.${action}`), ICONS[action], () => begin(action, job))
     if (may("start")) mine(t("again"), "play", () => openDialog("start", {like: job.job_id}))
     if (downloadOf(job.result)) mine(t("result.download"), "download", () => download(`.${downloadOf(job.result)}`))
     mine(t("log.download"), "download", () => download(new LogPages(job.job_id).file({format: "txt"})))

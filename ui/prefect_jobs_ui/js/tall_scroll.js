@@ -1,4 +1,4 @@
-// Browsers cap an element near 33 million pixels (some near 17), and a million rows need 82. So the box is as tall as
+// Browsers cap an element near 33 million pixels (some near 17), and a million rows need 76. So the box is as tall as
 // the limit allows and the rows are laid out with an offset. Small moves stay small moves, pixel by pixel; a drag of
 // the scroll bar goes to the place it shows. The offset changes in steps ("pages"), which keeps both ends exact.
 const PAGES = 100
