@@ -4,9 +4,9 @@ up with lines as they are written; and how long Prefect's own page takes to open
     python -m benchmarks.log_viewer [--lines 100000]
 
 Opening is timed from the navigation (a browser context of its own each time, so nothing is cached; the browser itself
-has drawn a page before) until the log's last line is in the document; from a click, until the last line of the clicked job is. A frame is the time between two
-animation frames. Lines are written by `benchmarks.busy_logs`; each carries when it was written, and each frame notes
-how old the newest line in the document is.
+has drawn a page before) until the log's last line is in the document; from a click, until the last line of the clicked
+job is. A frame is the time between two animation frames. Lines are written by `benchmarks.busy_logs`; each carries when
+it was written, and each frame notes how old the newest line in the document is.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ from playwright.async_api import Page, expect
 from tests.ui.conftest import OpenPage, Site
 from tests.ui.contract_double import job
 
+ROW = 76
+"""Pixels."""
+
 
 def _fill(site: Site, count: int) -> None:
     for number in range(count):
@@ -36,7 +39,7 @@ async def test_every_job_can_be_reached_and_only_those_in_sight_are_drawn(site: 
     await expect(page.get_by_test_id("job-item-job-0195")).to_be_in_viewport()
 
     assert await page.locator("#list li").count() < 40
-    assert await page.locator("#list").evaluate("list => list.scrollHeight") == 400 * 76
+    assert await page.locator("#list").evaluate("list => list.scrollHeight") == 400 * ROW
     first = page.locator("#list li").first
     await expect(first).to_have_attribute("aria-setsize", "400")
     await expect(first).to_have_attribute("aria-posinset", re.compile(r"\d+"))
@@ -69,7 +72,7 @@ async def test_rows_that_are_not_there_yet_have_their_place(site: Site, open_pag
     await expect(page.get_by_test_id("job-item-row-0")).to_be_visible()
     site.double.refusing["search"] = (503, "busy")
 
-    await _scroll(page, "20000")
+    await _scroll(page, str(245 * ROW))
 
     await expect(page.locator("#list li.shape").first).to_be_visible()
     site.double.refusing.clear()
