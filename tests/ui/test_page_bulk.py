@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.ui.conftest import OpenPage, Site
@@ -52,6 +53,20 @@ async def test_a_range_reaches_over_rows_that_were_never_loaded(site: Site, open
     await page.get_by_test_id("job-item-job-000").click(modifiers=["Shift"])
 
     await expect(page.get_by_test_id("bulk-bar")).to_contain_text("400 selected")
+
+
+@pytest.mark.parametrize(("rows", "words"), [(10_000, 0), (10_001, 1)])
+async def test_a_range_takes_ten_thousand_jobs_and_says_so_when_it_was_cut(site: Site, open_page: OpenPage, rows: int,
+                                                                          words: int) -> None:  # fmt: skip
+    site.double.below = rows
+    page = await open_page(f"{site.url}/jobs")
+    await _pick(page, "row-0")
+    await page.locator("#list").evaluate("list => { list.scrollTop = list.scrollHeight }")
+
+    await page.get_by_test_id(f"job-item-row-{rows - 1}").click(modifiers=["Shift"])
+
+    await expect(page.get_by_test_id("bulk-bar")).to_contain_text("10,000 selected")
+    await expect(page.get_by_text("A range takes at most 10,000 jobs.")).to_have_count(words)
 
 
 async def test_who_leaves_one_out_of_all_that_match_has_nothing_chosen_and_never_what_he_spared(

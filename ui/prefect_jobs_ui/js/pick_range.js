@@ -5,13 +5,15 @@ import {searchOf} from "./bulk_filter.js"
 import {rowAt} from "./list_rows.js"
 import {say} from "./overlay.js"
 import {picks} from "./picks.js"
+import {t} from "./texts.js"
 
 const PAGE = 1000
 const MOST = 10_000
 
 export async function pickRange(from, to, rows) {
   if (picks.get().filter !== null) return picks.clear() // as one of them would
-  const [first, last] = [Math.min(from, to), Math.min(Math.max(from, to), Math.min(from, to) + MOST - 1)]
+  const [first, end] = [Math.min(from, to), Math.max(from, to)]
+  const last = Math.min(end, first + MOST - 1)
   const loaded = []
   for (let row = first; row <= last; row++) loaded.push(rowAt(rows, row)?.job_id)
   if (loaded.every(Boolean)) {
@@ -23,6 +25,7 @@ export async function pickRange(from, to, rows) {
       const found = await ask("jobs/search", {query: {...searchOf(address.get()), offset, limit: Math.min(PAGE, last - offset + 1)}})
       picks.add(found.data.map(({job_id}) => job_id))
     }
+    if (last < end) say(t("pick.limit", {n: MOST}), "bad")
   } catch (error) {
     say(error.message, "bad")
   }
