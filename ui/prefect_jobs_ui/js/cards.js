@@ -111,6 +111,8 @@ export function Cards({model, rows: store}) {
   Cards.firstShown = () => me.scroll.visible[0]
 
   const box = () => document.getElementById("list")
+  // On a phone the list is out of sight while a job is open, and taller: it keeps the height that it will have again.
+  const height = () => (getComputedStyle(box()).visibility === "hidden" ? me.scroll.viewport : box().clientHeight)
   const follow = (physical) => { if (Math.abs(box().scrollTop - physical) >= 1) box().scrollTop = physical }
   const ask = () => {
     const wanted = lacking(me.rows, me.scroll.visible)
@@ -150,7 +152,7 @@ export function Cards({model, rows: store}) {
     }
     const watcher = new ResizeObserver(() => {
       if (paper.matches) return
-      follow(me.scroll.resize(me.rows.total, element.clientHeight))
+      follow(me.scroll.resize(me.rows.total, height()))
       ask()
       redraw()
     })
@@ -173,7 +175,7 @@ export function Cards({model, rows: store}) {
   }), [])
 
   useLayoutEffect(() => {
-    const wanted = me.scroll.resize(rows.total, box().clientHeight)
+    const wanted = me.scroll.resize(rows.total, height())
     const moved = rows.above - me.above
     me.above = rows.above
     follow(moved && me.scroll.top > 4 ? me.scroll.moveTo(me.scroll.top + moved * ROW) : wanted)
