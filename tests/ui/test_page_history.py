@@ -263,6 +263,24 @@ async def test_a_long_error_opens_in_a_window_with_its_traceback_and_can_be_copi
     await expect(window).to_have_count(0)
 
 
+async def test_a_traceback_that_comes_after_the_errors_window_was_opened_is_shown_in_it(
+    site: Site, open_page: OpenPage
+) -> None:
+    """Who was quick saw the error without its traceback for as long as the window was open."""
+    site.double.details["job-7"] = {"error_traceback": "Traceback (most recent call last):"}
+    site.double.gates["detail"] = asyncio.Event()
+    page = await _open(site, open_page, error="OSError\nsecond line")
+    await page.get_by_test_id("view-error-details-button").click()
+    window = page.get_by_test_id("job-error-modal")
+    await expect(window).to_contain_text("second line")
+    await expect(window).not_to_contain_text("Attempt:")
+
+    site.double.gates.pop("detail").set()
+
+    await expect(window).to_contain_text("Attempt:1 of 1")
+    await expect(window.get_by_test_id("error-traceback")).to_have_text("Traceback (most recent call last):")
+
+
 async def test_of_an_error_its_first_line_is_shown_to_its_hundredth_character(site: Site, open_page: OpenPage) -> None:
     told = [
         ("x" * 100, "x" * 100, 0), ("x" * 101, f"{'x' * 100}...", 1), ("first\nsecond", "first", 1),

@@ -76,9 +76,9 @@ function Job({job}) {
     const timer = setInterval(() => setNow(Date.now()), 1000)
     return () => clearInterval(timer)
   }, [])
-  useEffect(() => { showJobInTab(job); shownJob.set({job}) }, [job])
   const moment = Math.max(now, Date.now() - 1000)
   const more = detail.data
+  useEffect(() => { showJobInTab(job); shownJob.set({job, more}) }, [job, more])
   return html`
     <${Header} job=${job} />
     <div class="detail-body">
@@ -116,7 +116,7 @@ function JobDetail({model}) {
     panel.current.focus()
     return () => document.querySelector(`[data-testid="job-item-${CSS.escape(selected)}"]`)?.focus({preventScroll: true})
   }, [selected])
-  useEffect(() => { if (!selected) { showJobInTab(null); shownJob.set({job: null}) } }, [selected])
+  useEffect(() => { if (!selected) { showJobInTab(null); shownJob.set({job: null, more: null}) } }, [selected])
   let body
   if (!selected) body = html`<div class="nothing"><${Icon} name="document" /><p>${t("detail.none")}</p></div>`
   else if (told === "missing") {

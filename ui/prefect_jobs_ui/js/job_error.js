@@ -27,10 +27,8 @@ export function RetryBox({info, now}) {
 export function ErrorBox({job, more}) {
   if (!job.error) return null
   const {line, more: cut} = errorLine(job.error)
-  const traceback = more?.error_traceback ?? null
-  const attempt = more ? t("error.attempt.of", {n: String(more.retry_info.attempt_number), max: String(more.retry_info.max_attempts)}) : null
   return html`<div class="error-box ${look(job)}" data-testid="error-section"><${Icon} name="alert" /><div>
     <h3>${t("error")}</h3><p>${line}</p>
-    ${(cut || traceback) && html`<button type="button" class="link" data-testid="view-error-details-button" onClick=${() => openDialog("error", {job, traceback, attempt})}>${t("error.view")}</button>`}
+    ${(cut || more?.error_traceback) && html`<button type="button" class="link" data-testid="view-error-details-button" onClick=${() => openDialog("error", {job})}>${t("error.view")}</button>`}
   </div></div>`
 }

@@ -1,4 +1,5 @@
-// The job that the detail shows, for whoever else needs it: the commands, the title of the tab.
+// The job that the detail shows and, once it is read, its detailed form (`more`): for whoever else needs them, the
+// commands and the window of its error.
 import {createStore} from "./store.js"
 
-export const shownJob = createStore({job: null})
+export const shownJob = createStore({job: null, more: null})
