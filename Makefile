@@ -2,7 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .demo
-TIERS := unit repo fuzz contract postgres flows integration worker lifecycle ui ui-actions ui-logs ui-looks
+# The long ones first, so that two at a time end together.
+TIERS := unit lifecycle worker ui postgres contract ui-actions integration ui-looks flows ui-logs fuzz repo
+JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
@@ -36,7 +38,8 @@ check: setup  ## lint, format, types, import directions
 	$(BIN)/lint-imports
 
 .PHONY: test
-test: check $(TIERS:%=test-%)  ## run `check` and every tier of the tests
+test: setup  ## run `check` and every tier of the tests, JOBS (2) at a time; each is told when it is over
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target check $(TIERS:%=test-%)
 
 .PHONY: $(TIERS:%=test-%)
 $(TIERS:%=test-%): test-%: setup
