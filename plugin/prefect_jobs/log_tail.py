@@ -46,6 +46,8 @@ class TailPace:
     patience: float = 3.0
     patience_for_tail: float = 0.05
     """When lines are stored already, so long a reader of the newest ones waits for still newer ones."""
+    fill_after: float = 1.0
+    """So long the lines in front of a log's end wait: whoever opens a long log is to see its end first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,8 +275,12 @@ class LogTails:
         """Have an open gap filled in the background. True when there is one."""
         if (await self._store.book(job_id)).gap is None:
             return False
-        self._start(job_id, "gap", lambda: self._copier.fill_gap(job_id, announce=lambda: self._announce(job_id)))
+        self._start(job_id, "gap", lambda: self._fill_gap(job_id))
         return True
+
+    async def _fill_gap(self, job_id: str) -> None:
+        await asyncio.sleep(self._pace.fill_after)
+        await self._copier.fill_gap(job_id, announce=lambda: self._announce(job_id))
 
     async def _learn_attempts(self, job: Job) -> None:
         """Know when each attempt began: a line belongs to the one that was under way at its time."""

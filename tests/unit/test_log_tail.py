@@ -17,7 +17,7 @@ from prefect_jobs.log_tail import SETTLE_AFTER, VIEW_PAGE, LogTails, TailPace
 from prefect_jobs.store import JobIndex, LineFilter, LogStore, StoredLine
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
-QUICK = TailPace(poll=0.01, poll_without_socket=0.01, prove_every=0.0)
+QUICK = TailPace(poll=0.01, poll_without_socket=0.01, prove_every=0.0, fill_after=0.01)
 
 
 class Clock:
@@ -247,6 +247,18 @@ async def test_a_follower_in_front_of_a_gap_gets_every_line_once_and_one_behind_
     later = fill(desk, job, 3, start=1000)
     await whole(desk, job)
     assert [line.message for line in await desk.logs.behind(job.job_id, last.seq, limit=10)] == later
+
+
+async def test_whoever_opens_a_long_log_sees_its_end_while_the_rest_still_waits(desk: Desk) -> None:
+    """The rest was copied at once and as fast as it went, while the page and the log's end were on their way."""
+    job = await desk.job(completed(created_at=NOW))
+    desk.clock.now = NOW + timedelta(hours=1)
+    texts = fill(desk, job, 1000)
+    tails = LogTails(desk.prefect, desk.index, desk.logs, pace=replace(QUICK, fill_after=3600), clock=desk.clock)
+    for _ in range(2):
+        assert not (await tails.catch_up(job, newest_first=True)).complete
+    assert await desk.messages(job.job_id) == texts[-PAGE:]
+    await tails.close()
 
 
 async def test_an_adapter_that_restarts_in_the_middle_of_a_gap_goes_on_where_it_was(desk: Desk) -> None:
