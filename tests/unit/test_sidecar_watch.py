@@ -11,7 +11,7 @@ from prefect_jobs.report_names import RECEIPT_LABEL
 from prefect_jobs.sidecar import watch
 from prefect_jobs.sidecar.adapter_line import AdapterLine
 from prefect_jobs.sidecar.http_call import Unclear
-from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, RUNNING, STOPPED, Orders, phase_line
+from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, REPORTED, RETURNED, RUNNING, STOPPED, Orders, phase_line
 from prefect_jobs.sidecar.page import NOT_OURS, SIZE, STOP, Page
 from prefect_jobs.sidecar.process_tree import ProcessTree
 from prefect_jobs.sidecar.receipt import find_receipt, without_receipt
@@ -208,8 +208,8 @@ def test_the_server_is_told_again_before_it_loses_patience(stage_of: Callable[..
 @pytest.mark.parametrize(
     ("phase", "wish", "end", "how"),
     [
-        (RETURNED, "Stopping", ("COMPLETED", "Completed"), "finished"),
-        (RETURNED, "Aborting", ("COMPLETED", "Completed"), "finished"),
+        (REPORTED, "Stopping", ("COMPLETED", "Completed"), "finished"),
+        (REPORTED, "Aborting", ("COMPLETED", "Completed"), "finished"),
         (RAISED, "Stopping", ("FAILED", "Failed"), "failed"),
         (RAISED, "Aborting", ("FAILED", "Failed"), "failed"),
     ],
@@ -230,6 +230,32 @@ def test_a_body_that_ended_before_it_could_be_stopped_gets_its_own_end(
     assert "kill" not in stage.run.done
 
 
+def test_a_body_that_returned_has_not_completed_before_its_result_is_there(stage_of: Callable[..., Stage]) -> None:
+    """Whoever asked in between read Completed, and no result: the sidecar was quicker than the job's own report."""
+    stage = stage_of(OneRun())
+    stage.run.put("CANCELLING", "Stopping", "by alice")
+    stage.watch.hear(phase_line(RETURNED))
+    stage.watch.look()
+    assert stage.run.done == []
+    assert not stage.page.settled
+
+    stage.watch.hear(phase_line(REPORTED))
+    stage.watch.look()
+    assert stage.run.ended_as == ("COMPLETED", "Completed")
+    assert stage.page.settled
+
+
+def test_a_result_that_does_not_come_is_waited_for_so_long_and_no_longer(
+    stage_of: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "REPORTS_WITHIN", 0.0)
+    stage = stage_of(OneRun())
+    stage.run.put("CANCELLING", "Stopping", "by alice")
+    stage.watch.hear(phase_line(RETURNED))
+    stage.watch.look()
+    assert stage.run.ended_as == ("COMPLETED", "Completed")
+
+
 @pytest.mark.parametrize(
     ("phase", "state", "end"),
     [
@@ -241,6 +267,7 @@ def test_a_body_that_ended_before_it_could_be_stopped_gets_its_own_end(
         (RUNNING, ("SCHEDULED", "AwaitingRetry"), ("SCHEDULED", "AwaitingRetry")),
         (RETURNED, ("RUNNING", ""), ("COMPLETED", "Completed")),
         (RETURNED, ("CANCELLING", "Stopping"), ("COMPLETED", "Completed")),
+        (REPORTED, ("RUNNING", ""), ("COMPLETED", "Completed")),
         (RAISED, ("RUNNING", ""), ("FAILED", "Failed")),
         (RAISED, ("CANCELLING", "Aborting"), ("FAILED", "Failed")),
         (STOPPED, ("CANCELLING", "Stopping"), ("CANCELLED", "Cancelled")),
@@ -319,7 +346,7 @@ def test_a_death_that_its_worker_reports_is_not_reported_twice(stage_of: Callabl
     assert (receipt.cause, receipt.how, len(receipt.processes)) == ("died", "ended", 2)
 
 
-@pytest.mark.parametrize("phase", [RETURNED, RAISED])
+@pytest.mark.parametrize("phase", [RETURNED, REPORTED, RAISED])
 def test_what_a_job_left_running_on_purpose_outlives_its_end(stage_of: Callable[..., Stage], phase: str) -> None:
     stage = stage_of(OneRun())
     stage.tell(phase, "an error")

@@ -29,7 +29,7 @@ from prefect_jobs.kit.watching import Charge, Watching, begin_watch, wait_until_
 from prefect_jobs.kit.wire import storable
 from prefect_jobs.report_names import KIT_LABEL, RESULT_LABEL, TITLE_LABEL
 from prefect_jobs.sidecar.http_call import HttpApi, Refused, Unclear
-from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, STOPPED
+from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, REPORTED, RETURNED, STOPPED
 from prefect_jobs.sidecar.page import NOT_OURS, StopRequest
 from prefect_jobs.sidecar.run_api import RunApi, cancelled_before_it_began
 
@@ -88,6 +88,7 @@ class Attempt:
             self._logger.info("Job completed successfully in %.1fs", time.monotonic() - self._started)
             labels[RESULT_LABEL] = result_label(result, attempt=self._number)
         self._close(labels)
+        self._tell(REPORTED)
         self._settle()
 
     def failed(self, error: BaseException) -> State[None] | None:

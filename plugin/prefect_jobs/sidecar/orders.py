@@ -7,9 +7,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 RUNNING, RETURNED, RAISED, STOPPED = "running", "returned", "raised", "stopped"
-INTERRUPTED = "interrupted"
-"""The phases of an attempt: its body runs, returned, raised an error, ended because it was asked to stop, or was
-interrupted by a signal."""
+REPORTED, INTERRUPTED = "reported", "interrupted"
+"""The phases of an attempt: its body runs, returned, raised an error, ended because it was asked to stop, has returned
+and what it returned is with the server, or was interrupted by a signal."""
 ERROR_LIMIT = 2_000
 """Characters of an error that are passed on."""
 

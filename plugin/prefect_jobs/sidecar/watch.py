@@ -12,7 +12,7 @@ import time
 from prefect_jobs.report_names import KIT_LABEL, RECEIPT_LABEL
 from prefect_jobs.sidecar.adapter_line import AdapterLine
 from prefect_jobs.sidecar.http_call import HttpApi, Refused, Unclear
-from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, RETURNED, RUNNING, STOPPED, Orders, read_phase
+from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, REPORTED, RETURNED, RUNNING, STOPPED, Orders, read_phase
 from prefect_jobs.sidecar.page import NOT_OURS, STOP, Page, StopRequest
 from prefect_jobs.sidecar.receipt import Receipt, epoch, find_receipt, with_receipt, without_receipt
 from prefect_jobs.sidecar.run_api import TERMINAL, Overtaken, RunApi, State
@@ -44,6 +44,8 @@ RUNNER_REPORTS_WITHIN = 2.0
 """Seconds in which whoever started a process that died may say so first, with its hooks."""
 REPORT_WITHIN = 120.0
 """Seconds after the job's death in which its end is written, if the server is away so long."""
+REPORTS_WITHIN = 10.0
+"""Seconds in which a body that returned brings its result to the server, before its end is written without."""
 LINGER = 10.0
 """Seconds in which the process of a stopped job is expected to end too; then it is killed, where it serves nobody
 else."""
@@ -383,7 +385,7 @@ class Watch:
 
     def _ending(self, state: State, *, timed_out: bool = False) -> tuple[str, str, str]:
         """What the run becomes, and the receipt's word for it: what its body did counts, not what was wished."""
-        if self._phase == RETURNED:
+        if self._phase in (RETURNED, REPORTED):
             return "COMPLETED", "Completed", "finished"
         if self._phase == RAISED and not self._waits_in:
             return "FAILED", "Failed", "failed"
@@ -401,6 +403,8 @@ class Watch:
         """End a run whose body ended while it was asked to stop: Prefect refuses every end but Cancelled then."""
         if self._phase in _OF_THE_ENGINE and time.monotonic() < self._phase_since + ENGINE_WRITES_WITHIN:
             return
+        if self._phase == RETURNED and time.monotonic() < self._phase_since + REPORTS_WITHIN:
+            return  # nobody is to read Completed before the result
         request = self._page.request() or self._wish(state)
         type, name, how = self._ending(state)
         receipt = self._receipt(request, "stopped" if how == "killed" else how)
