@@ -16,11 +16,14 @@ class CutLine:
 
     That question is lost, or its answer is, and so is everything that the sidecar says for a while. A sidecar opens a
     connection for each question and closes it after the answer; Prefect's own client keeps its connections.
+
+    With `since`, the first question that has these bytes in it is the first that counts.
     """
 
-    def __init__(self, port: int, at: int, *, answer_only: bool) -> None:
+    def __init__(self, port: int, at: int, *, answer_only: bool, since: bytes = b"") -> None:
         self._port = port
         self._at = at
+        self._since = since
         self._answer_only = answer_only
         self._lock = threading.Lock()
         self._asked: int | None = None
@@ -52,7 +55,7 @@ class CutLine:
         with closing(client), suppress(OSError):
             first = client.recv(PART)
             head = first.partition(b"\r\n\r\n")[0].lower()
-            lost = self._lost() if b"connection: close" in head else None
+            lost = self._lost(first) if b"connection: close" in head else None
             if lost == "question":
                 return
             with socket.create_connection(("127.0.0.1", self._port)) as server:
@@ -61,11 +64,13 @@ class CutLine:
                     threading.Thread(target=_pipe, args=(client, server), daemon=True).start()
                 _pipe(server, None if lost else client)
 
-    def _lost(self) -> Literal["question", "answer"] | None:
-        """What is lost of the question that the sidecar asks now."""
+    def _lost(self, question: bytes) -> Literal["question", "answer"] | None:
+        """What is lost of this question of the sidecar."""
         with self._lock:
             if self._asked is None or self.was_cut:
                 return "question" if time.monotonic() < self._away_until else None
+            if not self._asked and self._since not in question:
+                return None
             self._asked += 1
             if self._asked < self._at:
                 return None

@@ -81,7 +81,7 @@ def holding_the_lock(folder: str) -> None:
     ctypes.PyDLL(None).sleep(int(LONG))
 
 
-@job("holding_on", timeout=3)
+@job("holding_on", timeout=10)
 def holding_on(folder: str) -> None:
     """The same, with a time limit."""
     ready(folder)

@@ -23,7 +23,10 @@ Action = Callable[[Subject], object]
 
 @dataclass(frozen=True)
 class Stop:
-    """What is done to which job, what must come of it, and which of its sidecar's questions meanwhile are lost."""
+    """What is done to which job, what must come of it, and which of its sidecar's questions meanwhile are lost.
+
+    They are counted from the action on, or from the question that has `since` in it.
+    """
 
     subject: str
     action: Action
@@ -31,6 +34,7 @@ class Stop:
     how: str
     questions: Sequence[int]
     parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    since: bytes = b""
 
 
 STOPS = {
@@ -41,8 +45,9 @@ STOPS = {
         "heedless", lambda job: job.act("cancel"), "completed", "finished", range(1, 7), {"seconds": 3.0}
     ),
     "an abort": Stop("sleeping", lambda job: job.act("abort"), "aborted", "killed", range(1, 8)),
-    # The way of an abort, but for the state that is written and looked at afterwards.
-    "a time limit": Stop("holding_on", lambda job: None, "timed_out", "killed", (3, 4)),
+    # The way of an abort, but for the state that is written and looked at afterwards. Nobody acts, and the limit does
+    # not wait until the test looks.
+    "a time limit": Stop("holding_on", lambda job: None, "timed_out", "killed", (1, 2), since=b'"TimedOut"'),
     "a death": Stop("sleeping", lambda job: job.process.send_signal(signal.SIGKILL), "crashed", "ended", range(1, 5)),
 }
 
@@ -72,7 +77,7 @@ class Outcome:
 def play(jobs: Jobs, stop: Stop, question: int, answer_only: bool) -> Outcome:
     port = urlsplit(jobs.stack.environment["PREFECT_API_URL"]).port
     assert port is not None
-    with closing(CutLine(port, question, answer_only=answer_only)) as line:
+    with closing(CutLine(port, question, answer_only=answer_only, since=stop.since)) as line:
         subject = jobs.start(stop.subject, "script", prefect_api_url=line.url, **stop.parameters).wait_ready()
         line.arm()
         stop.action(subject)
