@@ -34,6 +34,7 @@ demo: setup  ## start Prefect, worker, API and page with sample data, in the fol
 check: setup  ## lint, format, types, import directions
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/oxlint --config ui/.oxlintrc.json ui/prefect_jobs_ui/js
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 

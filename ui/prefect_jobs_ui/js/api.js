@@ -45,7 +45,7 @@ export const mayDo = (role, what) => RANKS.indexOf(role) >= RANKS.indexOf(NEEDS[
 
 export const rights = createStore({role: "", may: () => false})
 rights.learn = async (role) => {
-  const known = (role) => rights.set({role, may: (what) => mayDo(role, what)})
+  const known = (mine) => rights.set({role: mine, may: (what) => mayDo(mine, what)})
   if (role) known(role)
   // The API was away when the page was made: ask until it says who this is.
   for (let pause = 1000; !rights.get().role; pause = Math.min(pause * 2, 15000)) {

@@ -25,9 +25,9 @@ const PAUSE_MS = 120
 const JOBS = 6
 const STATUSES = ["", "running", "pending", "completed", "failed", "cancelled"]
 
-function download(address) {
+function download(from) {
   const link = document.createElement("a")
-  link.href = address
+  link.href = from
   link.download = ""
   link.click()
 }
@@ -72,7 +72,7 @@ export const finds = (text, label) => text.toLowerCase().split(/\s+/).every((wor
 
 export function Palette({model}) {
   const {may} = useStore(rights)
-  const {job} = useStore(shownJob)
+  const shown = useStore(shownJob).job
   const [text, setText] = useState("")
   const [jobs, setJobs] = useState([])
   const [active, setActive] = useState(0)
@@ -90,7 +90,7 @@ export function Palette({model}) {
       group: t("palette.jobs"), label: `${typeLabel(job.job_type)} ${job.job_id}`, hint: statusLabel(look(job)), icon: statusIcon(look(job)), tone: colour(look(job)),
       run: () => { go({view: ""}, {push: false}); select(job.job_id) },
     })),
-    ...commands({job: address.get().job ? job : null, chosen: picks.get(), may, model}).filter(({label}) => finds(wanted, label)),
+    ...commands({job: address.get().job ? shown : null, chosen: picks.get(), may, model}).filter(({label}) => finds(wanted, label)),
   ]
   const at = Math.min(active, Math.max(0, found.length - 1))
   useEffect(() => { document.getElementById(`command-${at}`)?.scrollIntoView({block: "nearest"}) }, [at, found.length])

@@ -8,7 +8,7 @@ export function resolve(schema, root) {
   for (let hops = 0; typeof found.$ref === "string" && hops < 20; hops++) {
     const target = found.$ref.replace(/^#\//, "").split("/").reduce((node, key) => node?.[key.replaceAll("~1", "/").replaceAll("~0", "~")], root)
     const {$ref, ...beside} = found
-    found = {...(target ?? {}), ...beside}
+    found = {...target, ...beside}
   }
   if (Array.isArray(found.allOf) && found.allOf.length === 1) {
     const {allOf, ...beside} = found

@@ -1,6 +1,6 @@
 // What the list shows: the status tabs with their counts, the text, the type. All of it lives in the URL.
 import {html} from "htm/preact"
-import {useEffect, useRef, useState} from "preact/hooks"
+import {useEffect, useRef} from "preact/hooks"
 import {address, filterBy, isFiltered, NO_FILTER} from "./address.js"
 import {Announced} from "./announced.js"
 import {Icon} from "./drawing.js"

@@ -59,7 +59,7 @@ const Tile = ({label, value, more, tone = "", testid}) => html`<div class="panel
 function Tiles({all, stats, wanted, points}) {
   const bucket = t(`statistics.bucket.${wanted.bucket}`)
   const rate = failureRate(all)
-  const status = Object.fromEntries(stats.by_status.map(({status, count}) => [status, count]))
+  const now = Object.fromEntries(stats.by_status.map(({status, count}) => [status, count]))
   const age = stats.oldest_pending_job_age_seconds
   const times = ({p50, p95}) => ({value: html`${seconds(p50)} <small>${t("statistics.p50")}</small>`, more: `${seconds(p95)} ${t("statistics.p95")}, ${t("statistics.median", {bucket})}`})
   const ended = all.completed + all.failed + all.cancelled
@@ -69,7 +69,7 @@ function Tiles({all, stats, wanted, points}) {
     <${Tile} testid="tile-failure-rate" label=${t("statistics.failure-rate")} value=${percent(rate)} tone=${rate ? "text-red-400" : ""} more=${t("statistics.failure-rate.of", {part: all.failed, all: all.failed + all.completed})} />
     <${Tile} testid="tile-wait" label=${t("statistics.wait")} ...${times(all.wait)} />
     <${Tile} testid="tile-run" label=${t("statistics.run")} ...${times(all.run)} />
-    <${Tile} testid="tile-now" label=${t("statistics.now")} value=${html`${number(status.running ?? 0)} <small>${t("statistics.now.running")}</small>`} more=${status.pending ? `${number(status.pending)} ${t("statistics.now.pending", {age: seconds(age)})}` : t("statistics.now.none")} />
+    <${Tile} testid="tile-now" label=${t("statistics.now")} value=${html`${number(now.running ?? 0)} <small>${t("statistics.now.running")}</small>`} more=${now.pending ? `${number(now.pending)} ${t("statistics.now.pending", {age: seconds(age)})}` : t("statistics.now.none")} />
   </dl>`
 }
 

@@ -27,9 +27,9 @@ export function showJobInTab(job) {
   show()
 }
 
-export function titleOf(job, running, newlyFailed = 0) {
+export function titleOf(job, runningJobs, newlyFailed = 0) {
   if (!job && newlyFailed > 0) return `${t("tab.failed", {n: newlyFailed})} ${t("title")}`
-  if (!job) return running ? `(${running}) ${t("title")}` : t("title")
+  if (!job) return runningJobs ? `(${runningJobs}) ${t("title")}` : t("title")
   const shown = look(job)
   const name = `${typeLabel(job.job_type)} ${shortId(job.job_id)}`
   if (shown === "running") return `${job.progress}% ${name}`

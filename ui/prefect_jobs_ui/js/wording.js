@@ -13,9 +13,9 @@ export const stateLabel = (state) => (has(`state.${state}`) ? t(`state.${state}`
 
 // A cancelled job reads `failed` on the wire; its `state` tells it apart.
 export const look = ({status, state}) => (state === "cancelled" || state === "aborted" ? "cancelled" : status)
-export const colour = (look) => (Object.hasOwn(COLOURS, look) ? COLOURS[look] : "text-gray-400")
-export const statusIcon = (look) => `status-${Object.hasOwn(ICONS, look) ? ICONS[look] : "pending"}`
-export const statusLabel = (look) => t(`status.${["running", "completed", "failed", "cancelled"].includes(look) ? look : "pending"}`)
+export const colour = (looks) => (Object.hasOwn(COLOURS, looks) ? COLOURS[looks] : "text-gray-400")
+export const statusIcon = (looks) => `status-${Object.hasOwn(ICONS, looks) ? ICONS[looks] : "pending"}`
+export const statusLabel = (looks) => t(`status.${["running", "completed", "failed", "cancelled"].includes(looks) ? looks : "pending"}`)
 
 // `142` and `job-142` read `#142`; every other id is shown whole.
 export function titleId(id) {
@@ -48,7 +48,7 @@ export function distance(then, now) {
 
 // A number of whole seconds, minutes, hours or days as the words of this family: the largest unit that is reached.
 function inWords(family, seconds) {
-  const [size, unit] = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]].find(([size, unit]) => seconds >= size && has(`${family}.${unit}`)) ?? [1, "second"]
+  const [size, unit] = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]].find(([least, name]) => seconds >= least && has(`${family}.${name}`)) ?? [1, "second"]
   return t(`${family}.${unit}`, {n: Math.floor(seconds / size)})
 }
 
