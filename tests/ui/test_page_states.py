@@ -109,6 +109,35 @@ async def test_a_job_that_could_not_be_read_is_read_again_when_the_api_is_back(s
     await expect(page.get_by_test_id("status-badge")).to_contain_text("10%")
 
 
+async def test_a_job_that_ends_while_nobody_can_read_it_stays_and_gets_its_result_later(
+    site: Site, open_page: OpenPage
+) -> None:
+    site.double.put(job("one", "running", progress=10))
+    page = await open_page(f"{site.url}/jobs?job=one")
+    await expect(page.get_by_test_id("status-badge")).to_contain_text("10%")
+    site.double.refusing["job"] = (503, "Prefect is away")
+    ended = job("one", "completed")["completed_at"]
+    site.double.change("one", status="completed", state="completed", completed_at=ended, result={"event_count": 12})
+    await expect(page.get_by_test_id("status-badge")).to_contain_text("Completed")
+
+    await page.get_by_role("button", name="Refresh jobs").click()
+    await expect(page.get_by_role("button", name="Refresh jobs")).to_be_enabled()
+
+    await expect(page.get_by_test_id("status-badge")).to_contain_text("Completed")
+    await expect(page.get_by_test_id("job-result")).to_have_count(0)
+    site.double.refusing.clear()
+    await expect(page.get_by_test_id("job-result")).to_contain_text('"event_count": 12')
+
+
+async def test_a_job_that_was_refused_once_is_asked_for_again(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one", "running", progress=10))
+    site.double.refusing["job"] = (503, "Prefect is away")
+    page = await open_page(f"{site.url}/jobs?job=one")
+    await expect(page.get_by_test_id("job-detail-panel")).to_contain_text("Error Loading Job")
+    site.double.refusing.clear()
+    await expect(page.get_by_test_id("status-badge")).to_contain_text("10%")
+
+
 async def test_a_rebuilt_index_is_read_again_though_its_versions_begin_anew(site: Site, open_page: OpenPage) -> None:
     site.double.put(job("old", "running", progress=10))
     site.double.put(job("kept", "running", progress=10))

@@ -23,6 +23,8 @@ from prefect_jobs_ui.wire import JobResponse
 
 LONGEST_JOB_ID = 200
 ENDED = frozenset({"completed", "failed"})
+READ_AGAIN_SECONDS = 3.0
+"""How long until a job that could not be read is asked for again."""
 
 
 def who(viewer: Viewer) -> str:
@@ -37,6 +39,7 @@ class PageSession:
         viewer = viewer or Viewer()
         self._hub = hub
         self._selected: str | None = None
+        self._readings = 0
         self._away_since = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self.toolbar = Toolbar(on_message=self._on_message, who=who(viewer), role=viewer.role)
@@ -134,19 +137,27 @@ class PageSession:
         self._spawn(self._load_detail(job_id))
 
     async def _load_detail(self, job_id: str) -> None:
-        try:
-            job = await self._hub.adapter.job(job_id)
-        except JobMissing:
-            found: tuple[str, dict[str, Any] | None, str] = ("missing", None, "")
-        except SignedOut:
-            self.on_signed_out()
-            return
-        except AdapterError as error:
-            found = ("failed", None, str(error))
-        else:
-            found = ("ready", dict(job), "")
-        if job_id == self._selected and not self._shows_newer(found[1]):
-            self._show_detail(*found)
+        """Read the selected job until that succeeds, or a later reading began. What is shown of it stays meanwhile."""
+        self._readings += 1
+        mine = self._readings
+        while True:
+            try:
+                found: dict[str, Any] | None = dict(await self._hub.adapter.job(job_id))
+            except JobMissing:
+                found = None
+            except SignedOut:
+                self.on_signed_out()
+                return
+            except AdapterError as error:
+                if job_id == self._selected and self.detail.phase != "ready":
+                    self._show_detail("failed", failure=str(error))
+                await asyncio.sleep(READ_AGAIN_SECONDS)
+                if mine == self._readings and job_id == self._selected:
+                    continue
+                return
+            break
+        if job_id == self._selected and not self._shows_newer(found):
+            self._show_detail("missing" if found is None else "ready", found)
 
     def _show_detail(self, phase: str, job: dict[str, Any] | None = None, failure: str = "") -> None:
         self.detail.param.update(phase=phase, job_id=self._selected or "", job=job, failure=failure)
