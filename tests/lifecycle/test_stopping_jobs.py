@@ -107,7 +107,7 @@ SCENARIOS = {
     "an async job is aborted": Scenario("asynchronous", abort, "aborted", "killed", killed=1),
     "a job that does not stop is aborted after all": Scenario("sleeping", cancel_then_abort, "aborted", "killed"),
     "a stuck job is ended at its time limit": Scenario(
-        "holding_on", nothing, "timed_out", "killed", error="Job timed out after 3 seconds"
+        "holding_on", nothing, "timed_out", "killed", error="Job timed out after 10 seconds"
     ),
     "a killed job is crashed, and its family killed": Scenario(
         "family", kill, "crashed", "ended", by="script", killed=3
