@@ -100,10 +100,7 @@ async def test_the_detail_follows_its_job_to_the_result_that_the_feed_leaves_out
     await expect(page.get_by_test_id("status-badge")).to_have_text("Running (67%)")
     await expect(page.get_by_test_id("message-section")).to_contain_text("Writing")
 
-    ended = job("one", "completed", result={"event_count": 12})["completed_at"]
-    site.double.change(
-        "one", status="completed", state="completed", progress=100, completed_at=ended, result={"event_count": 12}
-    )
+    site.double.complete("one", result={"event_count": 12})
     await expect(page.get_by_test_id("status-badge")).to_have_text("Completed (100%)")
     await expect(page.get_by_test_id("job-result")).to_contain_text('"event_count": 12')
 

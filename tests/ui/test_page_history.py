@@ -174,8 +174,7 @@ async def test_the_history_follows_the_job(site: Site, open_page: OpenPage) -> N
     await page.get_by_role("button", name="History").click()
     await expect(page.get_by_test_id("timeline-entry")).to_have_count(2)
 
-    ended = job("x", "completed")["completed_at"]
-    site.double.change("job-7", status="completed", state="completed", completed_at=ended)
+    site.double.complete("job-7")
 
     await expect(page.get_by_test_id("timeline-entry")).to_have_count(3)
 

@@ -85,7 +85,7 @@ async def test_progress_and_end_of_a_job_reach_its_card(site: Site, open_page: O
     await expect(card).to_contain_text("67%")
     await expect(card).to_contain_text("Writing")
 
-    site.double.change("one", status="completed", state="completed", progress=100)
+    site.double.complete("one")
     await expect(card).to_contain_text("completed")
     await expect(card.locator(".card-progress")).to_have_count(0)
 

@@ -209,7 +209,7 @@ async def test_when_the_job_ends_its_last_lines_are_read_before_the_stream_is_le
     page = await open_page(f"{site.url}/jobs?job=one")
     await expect(page.get_by_test_id("connection-indicator")).to_contain_text("Live")
 
-    site.double.change("one", status="completed", state="completed", progress=100)
+    site.double.complete("one")
     await expect(page.get_by_test_id("status-badge")).to_contain_text("Completed")
     await site.double.log("one", "sent late")
     site.double.store_lines("one", "stored, but never sent")

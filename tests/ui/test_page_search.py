@@ -261,7 +261,7 @@ async def test_the_filtered_list_follows_its_jobs_in_and_out(site: Site, open_pa
 
     site.double.change("wait-2", status="running", state="running", progress=1)
     await _shows(page, "run-1", "wait-2")
-    site.double.change("run-1", status="completed", state="completed", progress=100)
+    site.double.complete("run-1")
     await _shows(page, "wait-2")
     site.double.put(job("new-9", "running", age=0))
     await _shows(page, "new-9", "wait-2")

@@ -116,8 +116,7 @@ async def test_a_job_that_ends_while_nobody_can_read_it_stays_and_gets_its_resul
     page = await open_page(f"{site.url}/jobs?job=one")
     await expect(page.get_by_test_id("status-badge")).to_contain_text("10%")
     site.double.refusing["job"] = (503, "Prefect is away")
-    ended = job("one", "completed")["completed_at"]
-    site.double.change("one", status="completed", state="completed", completed_at=ended, result={"event_count": 12})
+    site.double.complete("one", result={"event_count": 12})
     await expect(page.get_by_test_id("status-badge")).to_contain_text("Completed")
 
     await page.get_by_role("button", name="Refresh jobs").click()
