@@ -44,12 +44,13 @@ class Subject:
     # -- at work ------------------------------------------------------------------------------------------------------
 
     def wait_ready(self, within: float = 90.0) -> "Subject":
-        """Wait until its body is at work and its sidecar watches, and remember its processes."""
+        """Wait until its body is at work and its sidecar watches, remember its processes, and tell it so."""
         file = self.folder / "ready"
         eventually(file.exists, within=within, what=f"{self.folder.name} is ready")
         self.processes = [psutil.Process(pid) for pid in json.loads(file.read_text())]
         eventually(self.find_sidecar, what="a sidecar")
         eventually(lambda: self.job["stoppable"] == "cooperative", what="the adapter knows that it uses the kit")
+        (self.folder / "seen").touch()
         return self
 
     def find_sidecar(self) -> psutil.Process | None:
@@ -162,7 +163,8 @@ class Jobs:
 
     def execute(self, subject: Subject, name: str) -> Subject:
         """Execute a run that waits, as a worker would, and wait until it is at work."""
-        (subject.folder / "ready").unlink(missing_ok=True)
+        for file in ("ready", "seen"):
+            (subject.folder / file).unlink(missing_ok=True)
         of_run = {"PREFECT__FLOW_RUN_ID": subject.id, "PREFECT__FLOW_ENTRYPOINT": f"{SUBJECTS}:{name}"}
         with (subject.folder / "output").open("ab") as out:
             command = [sys.executable, "-m", "prefect.engine"]

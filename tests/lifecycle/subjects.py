@@ -1,6 +1,7 @@
 """Job types that are hard to stop, each in its own way. Loaded by path, and run as `python subjects.py NAME FOLDER`.
 
-Each says that it is at work by a file `ready` in its folder, with the ids of all its processes.
+Each says that it is at work by a file `ready` in its folder, with the ids of all its processes. The test answers with
+a file `seen` once it has found them, and those that end by themselves wait for it.
 """
 
 import asyncio
@@ -37,6 +38,12 @@ def ready(folder: str, *pids: int) -> None:
     hidden = Path(folder) / f".ready-{os.getpid()}"
     hidden.write_text(json.dumps([os.getpid(), *pids]))
     hidden.rename(Path(folder) / "ready")
+
+
+def wait_seen(folder: str) -> None:
+    """Wait until the test has found our processes, without a look whether to stop."""
+    while not (Path(folder) / "seen").exists():
+        time.sleep(0.01)
 
 
 def until_stopped(pause: float = 0.2) -> None:
@@ -170,6 +177,7 @@ def called(folder: str) -> None:
 def heedless(folder: str, seconds: float = 4.0, error: str | None = None) -> str:
     """Never looks whether it shall stop, and ends by itself."""
     ready(folder)
+    wait_seen(folder)
     time.sleep(seconds)
     if error is not None:
         raise ValueError(error)
@@ -181,7 +189,7 @@ def patient(folder: str) -> str:
     """Fails at first, and waits for its next attempt in its process."""
     ready(folder)
     if os.environ.get("PREFECT__FLOW_RUN_ID") and not (Path(folder) / "failed").exists():
-        time.sleep(1.0)  # as long as the test needs to see its processes
+        wait_seen(folder)
         (Path(folder) / "failed").touch()
         raise ValueError("disk full")
     return "all done"
@@ -194,7 +202,7 @@ def hopeful(folder: str) -> str:
         (Path(folder) / "began-again").touch()
         return "all done"
     ready(folder)
-    time.sleep(1.0)  # as long as the test needs to see its processes
+    wait_seen(folder)
     (Path(folder) / "failed").touch()
     raise ValueError("disk full")
 

@@ -49,8 +49,8 @@ def test_a_cancel_that_races_the_last_line_of_the_body_ends_one_way_or_the_other
     """A run that completes while it is being cancelled is refused by Prefect, and would say Stopping for ever."""
 
     def race(offset: float) -> str:
-        subject = jobs.start("heedless", "script", seconds=3.0).wait_ready()
-        last_line = (subject.folder / "ready").stat().st_mtime + 3.0
+        subject = jobs.start("heedless", "script", seconds=1.0).wait_ready()
+        last_line = (subject.folder / "seen").stat().st_mtime + 1.0
         time.sleep(max(0.0, last_line + offset - time.time()))
         answer = subject.act("cancel").status_code
         job = subject.wait_end()
@@ -107,7 +107,7 @@ def test_an_old_attempt_never_touches_a_new_one(jobs: Jobs, killed: bool) -> Non
 
 
 def test_a_failed_job_that_is_queued_again_is_watched_again(jobs: Jobs) -> None:
-    subject = jobs.start("heedless", seconds=0.1, error="disk full")
+    subject = jobs.start("heedless", seconds=0.1, error="disk full").wait_ready()
     assert subject.wait_end(60.0)["error"] == "ValueError: disk full"
     assert subject.act("retry").status_code == 200
     eventually(lambda: subject.run_count == 2 and subject.job["status"] == "failed", within=60)
