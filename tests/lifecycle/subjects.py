@@ -70,6 +70,7 @@ def long_step(folder: str, seconds: float) -> str:
     """One step that takes longer than anybody's patience."""
     ready(folder)
     time.sleep(seconds)
+    (Path(folder) / "step-done").touch()
     checkpoint()
     return "never"
 

@@ -14,6 +14,12 @@ from uuid import UUID
 import anyio
 import anyio.abc
 import httpx
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterId,
+    FlowRunFilterState,
+    FlowRunFilterStateName,
+)
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import WorkerFlowRunResponse
 from prefect.exceptions import ObjectNotFound
@@ -25,6 +31,7 @@ from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, Proc
 from prefect_jobs.on_stop import OnStop
 from prefect_jobs.report_names import WORKER_LABEL, WORKER_NAME_LABEL
 from prefect_jobs.worker.abandoned import AbandonedRuns
+from prefect_jobs.worker.cancelling import observe_only_events, observer_of
 from prefect_jobs.worker.deployment_slots import with_a_place
 from prefect_jobs.worker.giving_back import end_is_untold, give_back
 from prefect_jobs.worker.running_job import GRACE, RunningJob
@@ -47,6 +54,7 @@ class JobWorker(ProcessWorker):
 
     def __init__(self, *, limit: int, **options: Any) -> None:
         super().__init__(limit=limit, **options)
+        observe_only_events()
         self._process = WorkerProcess.this(self.name, limit)
         self.jobs: dict[UUID, RunningJob] = {}
         """The jobs that run here now."""
@@ -104,7 +112,7 @@ class JobWorker(ProcessWorker):
                     resolve_flow=load_flow_from_flow_run,
                     propose_submitting=False,
                 )
-                job = RunningJob(flow_run.id, context.control_channel)
+                job = RunningJob(flow_run.id, context.control_channel, observer_of(context))
                 self.jobs[flow_run.id] = job
                 try:
                     if self._ending == "hand-back":  # it was taken while the worker was told to stop
@@ -153,14 +161,23 @@ class JobWorker(ProcessWorker):
             job.kill()
 
     async def look_after_pool(self) -> None:
-        """Look again and again for runs that other workers took and left behind."""
+        """Look again and again for runs that other workers took and left behind, and for cancellations unheard."""
         abandoned = AbandonedRuns(self.client, pool=self.work_pool.name, worker=self.name)
         while True:
             try:
+                await self._look_for_cancellations()
                 await abandoned.look(self.limiter.statistics().borrowers, now=time.monotonic())
             except (httpx.HTTPError, ObjectNotFound) as error:
                 logger.debug("Could not look after the pool: %s", error)
             await asyncio.sleep(LOOK_AFTER_EVERY)
+
+    async def _look_for_cancellations(self) -> None:
+        if self.jobs:
+            cancelling = FlowRunFilterState(name=FlowRunFilterStateName(any_=["Cancelling"]))
+            mine = FlowRunFilter(id=FlowRunFilterId(any_=list(self.jobs)), state=cancelling)
+            for run in await self.client.read_flow_runs(flow_run_filter=mine):
+                if job := self.jobs.get(run.id):
+                    job.cancel()
 
     async def leave_pool(self) -> None:
         """Take this worker off the server's list, where it would be online for as long as its last heartbeat counts."""

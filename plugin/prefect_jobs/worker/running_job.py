@@ -16,6 +16,7 @@ from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExe
 from prefect.runner._process_manager import ProcessHandle
 
 from prefect_jobs.processes import children, environment, is_sidecar, kill
+from prefect_jobs.worker.cancelling import CancelObserver
 
 GRACE = 3.5  # seconds for a job to end by itself
 LOOK_EVERY = 0.02
@@ -26,11 +27,12 @@ RUN_ID = "PREFECT__FLOW_RUN_ID"
 class RunningJob:
     """A run with its process, once it has one."""
 
-    def __init__(self, run_id: UUID, control: ControlChannel) -> None:
+    def __init__(self, run_id: UUID, control: ControlChannel, observer: CancelObserver) -> None:
         self.leaves = False
         """The run goes on elsewhere: its process ends here, and it is given back."""
         self._run_id = run_id
         self._control = control
+        self._observer = observer
         self._process: ProcessHandle | None = None
         self._watching = anyio.CancelScope()
 
@@ -60,6 +62,11 @@ class RunningJob:
         if execution is None or execution.status_code is None:
             raise RuntimeError("The process of the job could not be started")
         return execution.status_code
+
+    def cancel(self) -> None:
+        """Let Prefect's runner cancel it, unless it does already."""
+        if self._alive and not self.leaves:
+            self._observer.hear(self._run_id)
 
     async def crash(self) -> None:
         """End its process, which tells Prefect that it crashed; the worker does where the process cannot."""
