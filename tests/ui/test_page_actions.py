@@ -170,6 +170,9 @@ async def test_while_it_is_done_the_window_is_busy_and_stays(site: Site, open_pa
     await expect(window.get_by_test_id("loading-spinner")).to_be_visible()
     await expect(window.get_by_role("button", name="Aborting...")).to_be_disabled()
     await expect(window.get_by_role("button", name="Cancel")).to_be_disabled()
+    behind = page.get_by_test_id("job-actions").locator("button")  # whoever looks past the window sees it too
+    await expect(behind).to_have_text(["Cancel", "Abort..."])
+    assert [await button.is_disabled() for button in await behind.all()] == [True, True]
     await page.keyboard.press("Escape")
     await page.get_by_test_id("dialog-backdrop").click(position={"x": 5, "y": 5})
     await expect(window).to_be_visible()

@@ -84,6 +84,13 @@ async def test_the_commands_run_every_action_of_the_selected_job_and_of_the_page
     ):  # fmt: skip
         await expect(options.filter(has_text=label).first).to_be_attached()
 
+    for label in ("Error Details", "Copy logs", "Toggle auto-scroll", "Enlarge logs", "Clear logs", "Download logs"):
+        await expect(options.filter(has_text=f"{label}: Export #job-7")).to_be_attached()
+
+    await page.get_by_role("dialog").get_by_role("combobox").fill("enlarge")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Shrink logs")).to_be_visible()
+    await page.keyboard.press("Control+k")
     await page.get_by_role("dialog").get_by_role("combobox").fill("retry")
     await page.keyboard.press("Enter")
     await expect(page.get_by_test_id("status-badge")).to_have_text("Pending")

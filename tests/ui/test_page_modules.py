@@ -164,6 +164,15 @@ SCHEMA = {
         "ids": {"type": "array", "items": {"type": "integer", "minimum": 0}, "position": 9},
         "extra": {"type": "object", "position": 10},
         "key": {"type": "string", "format": "password", "position": 11},
+        "step": {"type": "number", "multipleOf": 0.5, "minimum": 0, "position": 12},
+        "codes": {
+            "type": "array",
+            "minItems": 2,
+            "maxItems": 3,
+            "uniqueItems": True,
+            "position": 13,
+            "items": {"type": "string", "maxLength": 3},
+        },
     },
 }
 
@@ -174,7 +183,7 @@ async def test_every_kind_of_parameter_has_its_control_in_the_authors_order(run:
     assert list(form["kinds"].items()) == [
         ("format", "choice"), ("name", "text"), ("level", "choice"), ("limit", "integer"), ("share", "number"),
         ("since", "time"), ("day", "date"), ("fast", "boolean"), ("tags", "list"), ("ids", "list"), ("extra", "json"),
-        ("key", "secret"),
+        ("key", "secret"), ("step", "number"), ("codes", "list"),
     ]  # fmt: skip
     assert form["texts"]["format"] == '"csv"'
     assert form["texts"]["limit"] == "10"
@@ -213,6 +222,11 @@ async def test_what_is_typed_becomes_values_of_the_schemas_types(run: Run) -> No
         ("day", "4 March", "This is no date."),
         ("ids", "3\n-4", "At least 0."),
         ("extra", "{a}", "This is no JSON."),
+        ("step", "0.7", "A multiple of 0.5."),
+        ("codes", "a", "At least 2 values."),
+        ("codes", "a\nb\nc\nd", "At most 3 values."),
+        ("codes", "a\nb\na", "No value twice."),
+        ("codes", "a\nlong", "At most 3 characters."),
     ],
 )
 async def test_what_the_server_would_refuse_is_told_while_it_is_typed(
@@ -221,6 +235,23 @@ async def test_what_the_server_would_refuse_is_told_while_it_is_typed(
     form = await run("schema_form.js", FORM, {"schema": SCHEMA, "typed": {"name": "abc", name: text}})
 
     assert form["errors"] == {name: said}
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"minimum": 1, "maximum": 9}, "1 to 9"),
+        ({"minimum": 1}, "at least 1"),
+        ({"maximum": 9}, "at most 9"),
+        ({"exclusiveMinimum": 0, "exclusiveMaximum": 1}, "more than 0, less than 1"),
+        ({"exclusiveMinimum": 0, "maximum": 1}, "more than 0, at most 1"),
+        ({}, ""),
+    ],
+)
+async def test_beside_a_number_stand_its_limits(run: Run, limits: dict[str, int], said: str) -> None:
+    code = "({limitsOf}, schema) => limitsOf({schema, kind: 'integer'})"
+
+    assert await run("schema_form.js", code, limits) == said
 
 
 async def test_a_job_run_again_begins_with_its_parameters(run: Run) -> None:

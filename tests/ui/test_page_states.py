@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from playwright.async_api import expect
+from playwright.async_api import WebSocketRoute, expect
 
 from tests.ui.conftest import OpenPage, Site, serve
 from tests.ui.contract_double import job
@@ -29,6 +29,7 @@ async def test_a_failed_load_is_told_and_heals_by_itself(site: Site, open_page: 
 
     await expect(page.get_by_role("heading", name="Error Loading Jobs")).to_be_visible()
     await expect(page.get_by_role("alert").first).to_contain_text("The jobs API answered 500.")
+    await expect(page.get_by_role("search")).to_have_count(0)
     site.double.failing = False
 
     await expect(page.get_by_test_id("job-item-one")).to_be_visible()
@@ -50,6 +51,7 @@ async def test_a_refresh_that_fails_keeps_the_list_and_says_so(site: Site, open_
     await page.get_by_role("button", name="Refresh jobs").click()
 
     await expect(page.get_by_test_id("feed-notice")).to_contain_text("could not be read again")
+    await expect(page.get_by_test_id("feed-notice")).to_contain_text("(just now)")
     await expect(page.get_by_test_id("job-item-one")).to_be_visible()
     site.double.failing = False
     await expect(page.get_by_test_id("feed-notice")).to_have_count(0)
@@ -135,6 +137,27 @@ async def test_a_job_that_was_refused_once_is_asked_for_again(site: Site, open_p
     await expect(page.get_by_test_id("job-detail-panel")).to_contain_text("Error Loading Job")
     site.double.refusing.clear()
     await expect(page.get_by_test_id("status-badge")).to_contain_text("10%")
+
+
+async def test_a_connection_that_comes_late_takes_the_words_about_it_back(site: Site, open_page: OpenPage) -> None:
+    """After fifteen seconds the page says that it could not connect, and said so for ever over a page that lived."""
+    site.double.put(job("one"))
+    page = await open_page("about:blank", wait=False)
+    late = asyncio.Event()
+
+    async def let_through(socket: WebSocketRoute) -> None:
+        await late.wait()
+        socket.connect_to_server()
+
+    await page.route_web_socket("**/jobs/ws*", let_through)
+    await page.clock.install()
+    await page.goto(f"{site.url}/jobs")
+    await page.clock.fast_forward(16_000)
+    said = page.get_by_text("This page could not connect to its server")
+    await expect(said).to_be_visible()
+    late.set()
+    await expect(page.locator("html[data-live]")).to_be_attached()
+    await expect(said).to_be_hidden()
 
 
 async def test_a_rebuilt_index_is_read_again_though_its_versions_begin_anew(site: Site, open_page: OpenPage) -> None:

@@ -129,10 +129,23 @@ async def test_types_are_compared_and_lead_to_their_jobs(site: Site, open_page: 
     page = await _open(site, open_page)
     table = page.get_by_role("region", name="By type")
 
-    await expect(table.get_by_role("row")).to_have_count(3)
+    await expect(table.get_by_role("row")).to_have_count(4)
     await expect(table.get_by_role("row").nth(1)).to_contain_text("Export")
+    cells = await table.get_by_role("row").nth(3).get_by_role("cell").all_inner_texts()
+    assert cells[:4] == ["15", "8", "3", "1"]  # what came, and how many of it ended how, of all types
     await table.get_by_role("link", name="Backup").click()
     await expect(page).to_have_url(f"{site.url}/jobs?type=backup")
+
+
+async def test_a_day_keeps_its_name_west_of_greenwich(site: Site, open_page: OpenPage) -> None:
+    """The API counts by days of UTC. Written in New York's time, each stood under the day before."""
+    day = this_hour().replace(hour=0) - timedelta(days=2)
+    site.double.buckets = [bucket(day, created=5, completed=5)]
+    page = await open_page(f"{site.url}/jobs?view=stats&period=month", timezone_id="America/New_York")
+    await page.get_by_text("As a table").first.click()
+
+    row = page.get_by_role("rowheader").first
+    await expect(row).to_have_text(f"{day:%b} {day.day}, {day.year}, UTC")
 
 
 async def test_a_period_without_jobs_and_a_failure_say_so(site: Site, open_page: OpenPage) -> None:

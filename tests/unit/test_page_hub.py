@@ -167,6 +167,27 @@ async def test_jobs_that_come_and_go_are_counted_again_in_one_request() -> None:
     assert adapter.lists <= 4
 
 
+async def test_a_count_that_failed_is_asked_for_again() -> None:
+    """The feed lived, the one question failed, and the total stayed wrong until the next job came or went."""
+    adapter, tab = ScriptedAdapter(), Tab()
+    hub = Hub(adapter)
+    hub.join(tab)
+    async with hub.running():
+        await tab.hear("page")
+        asked = adapter.lists
+        adapter.jobs = [job("one")]
+        adapter.down = True
+        adapter.feed.put_nowait(changed(adapter.jobs[0]))
+        async with asyncio.timeout(5):
+            while adapter.lists == asked:
+                await asyncio.sleep(0)
+        adapter.down = False
+        await tab.hear("counts")
+
+    assert hub.page is not None
+    assert hub.page.total == 1
+
+
 async def test_a_run_prepared_ahead_for_a_schedule_is_no_job() -> None:
     adapter, tab = ScriptedAdapter(), Tab()
     hub = Hub(adapter)

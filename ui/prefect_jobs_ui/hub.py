@@ -225,9 +225,10 @@ class Hub:
 
     async def _recount(self) -> None:
         """Keep the total exact, and the window full, after jobs came or went."""
+        failed = False
         while True:
             await self._recount_wanted.wait()
-            await asyncio.sleep(RECOUNT_SECONDS if self.failure is None else RELOAD_SECONDS)
+            await asyncio.sleep(RELOAD_SECONDS if failed or self.failure is not None else RECOUNT_SECONDS)
             self._recount_wanted.clear()
             if self.failure is not None:
                 await self.reload()
@@ -236,7 +237,10 @@ class Hub:
                 page = await self.adapter.search(EVERYTHING, limit=FIRST_PAGE, counts=True)
             except AdapterError as error:
                 logger.debug("The total could not be asked: %s", error)
+                failed = True
+                self._recount_wanted.set()
                 continue
+            failed = False
             self._take_counts(page)
             for job in page.jobs:
                 self._refill(job)

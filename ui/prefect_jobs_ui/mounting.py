@@ -164,7 +164,7 @@ def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> 
         "tabs": first_tabs(hub.page, shown, embedded=embedded),
         "phase": phase_of(page, hub.failure, shown, complete=hub.health.complete),
         "failure": hub.failure,
-        "searchable": shown.is_active or hub.page is None or bool(hub.page.cards),
+        "searchable": shown.is_active or (hub.failure is None if hub.page is None else bool(hub.page.cards)),
         "count": "" if page is None else count_text(page.total, exact=page.exact),
         "rows": []
         if page is None

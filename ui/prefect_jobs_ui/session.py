@@ -193,7 +193,7 @@ class PageSession:
     def _show_counts(self) -> None:
         page = self._hub.page
         counts = None if page is None else {"total": page.total, **page.counts.to_json()}
-        if self._hub.health.api_answers:
+        if self._hub.health.api_answers and self._hub.failure is None:
             self._away_since = 0.0
         elif not self._away_since:
             self._away_since = time.time()

@@ -1,11 +1,10 @@
 // What can be done to a job: which buttons its status offers, what each asks of the API, and the row of buttons.
 import {html} from "htm/preact"
-import {useState} from "preact/hooks"
 import {address, go} from "./address.js"
 import {ask, jobPath, rights} from "./api.js"
 import {Icon} from "./drawing.js"
 import {openDialog, say} from "./overlay.js"
-import {useStore} from "./store.js"
+import {createStore, useStore} from "./store.js"
 import {t} from "./texts.js"
 
 export const ICONS = {cancel: "cancel", abort: "ban", retry: "refresh", delete: "trash"}
@@ -30,32 +29,33 @@ export const isAsked = (action, {state}) =>
 // Where Prefect's own page shows the job: an address of the web or none.
 export const inPrefect = ({prefect_url: url}) => (/^https?:/.test(url ?? "") ? url : null)
 
+// What is being done to which job now: its buttons rest meanwhile, wherever it was asked.
+const underWay = createStore({action: null, id: null})
+
 export async function act(action, job) {
-  await CALLS[action](job.job_id)
+  underWay.set({action, id: job.job_id})
+  try {
+    await CALLS[action](job.job_id)
+  } finally {
+    underWay.set({action: null, id: null})
+  }
   if (action === "delete" && address.get().job === job.job_id) go({job: ""}, {push: false})
   say(t(`done.${action}`))
 }
 
 // Asks first where something would be lost.
 export function begin(action, job) {
-  if (action !== "retry") {
-    openDialog("confirm", {action, job})
-    return Promise.resolve()
-  }
-  return act("retry", job).catch((error) => say(error.message, "bad"))
+  if (action !== "retry") openDialog("confirm", {action, job})
+  else act("retry", job).catch((error) => say(error.message, "bad"))
 }
 
 export function JobActions({job, compact = false}) {
   const {may} = useStore(rights)
-  const [busy, setBusy] = useState(null)
-  const run = async (action) => {
-    setBusy(action)
-    await begin(action, job)
-    setBusy(null)
-  }
+  const {action: doing, id} = useStore(underWay)
+  const busy = id === job.job_id ? doing : null
   return html`<div class="actions" role="group" data-testid="job-actions">
     ${actionsOf(job).filter(may).map((action) => html`<button key=${action} type="button" class="button ${action}" aria-label=${t(`action.${action}`)}
-      disabled=${busy !== null || isAsked(action, job)} title=${isAsked(action, job) ? t("action.stopping") : compact ? t(`action.${action}`) : null} onClick=${() => run(action)}>
+      disabled=${doing !== null || isAsked(action, job)} title=${isAsked(action, job) ? t("action.stopping") : compact ? t(`action.${action}`) : null} onClick=${() => begin(action, job)}>
       <${Icon} name=${ICONS[action]} className=${busy === action && action === "retry" ? "spin" : ""} />${!compact && html`<span>${t(`action.${action}${busy === action ? ".busy" : ""}`)}</span>`}
     </button>`)}
   </div>`

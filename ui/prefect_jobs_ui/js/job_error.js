@@ -3,7 +3,7 @@ import {html} from "htm/preact"
 import {Icon} from "./drawing.js"
 import {openDialog} from "./overlay.js"
 import {t} from "./texts.js"
-import {look, until} from "./wording.js"
+import {fullTime, look, until} from "./wording.js"
 
 const LONGEST_LINE = 100
 
@@ -19,7 +19,7 @@ export function RetryBox({info, now}) {
   if (most <= 1) return null
   return html`<div class="note-box yellow" data-testid="retry-info"><${Icon} name="refresh" /><div>
     <p><b>${t("retry.attempt", {n: String(attempt), max: String(most)})}</b></p>
-    ${next && html`<p>${t("retry.next", {when: until(next, now)})}</p>`}
+    ${next && html`<p><time datetime=${next} title=${fullTime(next)}>${t("retry.next", {when: until(next, now)})}</time></p>`}
     ${errors.length > 0 && html`<details><summary>${t("retry.errors", {n: errors.length})}</summary><ol>${errors.map((error, index) => html`<li key=${index}>${errorLine(error).line}</li>`)}</ol></details>`}
   </div></div>`
 }

@@ -68,7 +68,7 @@ const Slow = () => html` <span class="slow-tag" title=${t("slower.hint")} data-t
 export function Waiting({reason, now, onSelect}) {
   const since = reason.since ? t("pending.since", {when: relative(reason.since, now)}) : ""
   return html`<div class="note-box yellow" data-testid="waiting-section"><${Icon} name="clock" />
-    <p><span role="status">${reason.text}</span>${since && html` <span class="quiet">${since}</span>`}
+    <p><span role="status">${reason.text}</span>${since && html` <time class="quiet" datetime=${reason.since} title=${fullTime(reason.since)}>${since}</time>`}
     ${(reason.held_by ?? []).map((id) => html` <button key=${id} type="button" class="link" onClick=${() => onSelect(id)}>${titleId(id).slice(0, 9)}</button>`)}</p></div>`
 }
 

@@ -10,6 +10,7 @@ import {LogReader} from "./log_reader.js"
 import {Download, Find, Found, Options} from "./log_tools.js"
 import {logView} from "./log_view.js"
 import {completeness, countText} from "./log_wording.js"
+import {shownJob} from "./shown_job.js"
 import {useStore} from "./store.js"
 import {t} from "./texts.js"
 
@@ -104,7 +105,18 @@ export function JobLogs({jobId, live, failed = false}) {
     pick,
     copy,
     change: redraw,
+    copyAll,
+    follow,
+    clear: () => {
+      reader.clear()
+      setOpened(new Set())
+    },
+    enlarge: () => setLarge(!large),
   })
+  useEffect(() => {
+    shownJob.set({log: act})
+    return () => shownJob.set({log: null})
+  }, [])
   const keys = (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "f" && event.target.closest(".lines")) {
       event.preventDefault()
@@ -122,7 +134,7 @@ export function JobLogs({jobId, live, failed = false}) {
     <div class="logs-bar">
       <h3 id="logs-title"><${Icon} name="document" />${t("log.title")}</h3>
       <${ConnectionIndicator} connection=${connection} onRetry=${() => reader.retry()} />
-      <span class="logs-count" data-testid="logs-count">${countText(book.matching, book.all)}</span>
+      <span class="logs-count" data-testid="logs-count">${countText(book.matching, book.all, book.level !== "ALL" || book.contains)}</span>
       <div class="logs-controls"><${Find} reader=${reader} /><span class="logs-tools">
         <${LevelMenu} level=${book.level} countOf=${(level) => book.count(level)} onChoose=${choose} />
         <button type="button" class="button small ${reader.follow ? "on" : ""}" aria-label=${t("log.follow.name")} title=${t("log.follow.name")} aria-pressed=${String(reader.follow)} onClick=${follow}>
@@ -130,8 +142,8 @@ export function JobLogs({jobId, live, failed = false}) {
         <${Options} view=${view} />
         <button type="button" class="button small icon-only" aria-label=${t("log.copy")} title=${t("log.copy")} disabled=${nothing} onClick=${copyAll}><${Icon} name="copy" /></button>
         <${Download} reader=${reader} />
-        <button type="button" class="button small icon-only" aria-label=${large ? t("log.shrink") : t("log.expand")} title=${large ? t("log.shrink") : t("log.expand")} aria-pressed=${String(large)} onClick=${() => setLarge(!large)}><${Icon} name=${large ? "shrink" : "expand"} /></button>
-        <button type="button" class="button small" aria-label=${t("log.clear.name")} title=${t("log.clear.name")} disabled=${nothing} onClick=${() => { reader.clear(); setOpened(new Set()) }}>
+        <button type="button" class="button small icon-only" aria-label=${large ? t("log.shrink") : t("log.expand")} title=${large ? t("log.shrink") : t("log.expand")} aria-pressed=${String(large)} onClick=${act.enlarge}><${Icon} name=${large ? "shrink" : "expand"} /></button>
+        <button type="button" class="button small" aria-label=${t("log.clear.name")} title=${t("log.clear.name")} disabled=${nothing} onClick=${act.clear}>
           <${Icon} name="trash" /><span class="wide">${t("log.clear")}</span></button>
       </span></div>
     </div>

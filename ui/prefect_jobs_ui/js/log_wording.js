@@ -1,9 +1,9 @@
 // What the log viewer says of numbers of lines: how many there are, what is missing, what was found.
 import {t} from "./texts.js"
 
-export const countText = (shown, all) => {
+export const countText = (shown, all, filtered) => {
   if (!all) return ""
-  return shown === all ? t("log.count", {n: all}) : t("log.count.of", {shown, n: all})
+  return filtered ? t("log.count.of", {shown, n: all}) : t("log.count", {n: all})
 }
 
 // What this tab was told of, of what there is, and what that is worth.

@@ -11,6 +11,7 @@ addEventListener("pageshow", (event) => { if (event.persisted) location.reload()
 
 export function watchServer(document_model) {
   document.documentElement.dataset.live = ""
+  document.getElementById("lost").hidden = true // the page had given up on a slow connection
   document_model.on_event("connection_lost", () => { if (!leaving) waitForServer() })
 }
 

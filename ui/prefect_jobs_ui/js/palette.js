@@ -33,7 +33,7 @@ function download(from) {
 }
 
 // Each does something and names the group it stands in: {group, label, hint, icon, run}.
-export function commands({job, chosen, may, model}) {
+export function commands({job, log, chosen, may, model}) {
   const page = t("palette.page")
   const entry = (label, icon, run) => ({group: page, label, icon, run})
   const list = []
@@ -42,6 +42,13 @@ export function commands({job, chosen, may, model}) {
     for (const action of actionsOf(job)) if (may(action) && !isAsked(action, job)) mine(t(`action.${action}`), ICONS[action], () => begin(action, job))
     if (may("start")) mine(t("again"), "play", () => openDialog("start", {like: job.job_id}))
     if (downloadOf(job.result)) mine(t("result.download"), "download", () => download(`.${downloadOf(job.result)}`))
+    if (job.error) mine(t("error.title"), "alert", () => openDialog("error", {job}))
+    if (log) {
+      mine(t("log.copy"), "copy", log.copyAll)
+      mine(t("log.follow.name"), "refresh", log.follow)
+      mine(t("log.expand"), "expand", log.enlarge)
+      mine(t("log.clear.name"), "trash", log.clear)
+    }
     mine(t("log.download"), "download", () => download(new LogPages(job.job_id).file({format: "txt"})))
     if (inPrefect(job)) mine(t("prefect"), "external", () => open(inPrefect(job), "_blank", "noreferrer"))
     mine(t("copy.id"), "copy", () => copyText(job.job_id).then(() => say(t("done.copy"))))
@@ -72,7 +79,7 @@ export const finds = (text, label) => text.toLowerCase().split(/\s+/).every((wor
 
 export function Palette({model}) {
   const {may} = useStore(rights)
-  const shown = useStore(shownJob).job
+  const shown = useStore(shownJob)
   const [text, setText] = useState("")
   const [jobs, setJobs] = useState([])
   const [active, setActive] = useState(0)
@@ -90,7 +97,7 @@ export function Palette({model}) {
       group: t("palette.jobs"), label: `${typeLabel(job.job_type)} ${job.job_id}`, hint: statusLabel(look(job)), icon: statusIcon(look(job)), tone: colour(look(job)),
       run: () => { go({view: ""}, {push: false}); select(job.job_id) },
     })),
-    ...commands({job: address.get().job ? shown : null, chosen: picks.get(), may, model}).filter(({label}) => finds(wanted, label)),
+    ...commands({...(address.get().job ? shown : {job: null}), chosen: picks.get(), may, model}).filter(({label}) => finds(wanted, label)),
   ]
   const at = Math.min(active, Math.max(0, found.length - 1))
   useEffect(() => { document.getElementById(`command-${at}`)?.scrollIntoView({block: "nearest"}) }, [at, found.length])

@@ -7,22 +7,26 @@ import {t} from "./texts.js"
 
 const TICKS = 5
 
+const CLOCK = {hour: "2-digit", minute: "2-digit", hourCycle: "h23"}
+const DATE = {month: "short", day: "numeric"}
+
+// The API's days are those of UTC, and keep their names in every zone.
 export function timeLabel(time, bucket) {
-  const options = bucket === "day" ? {month: "short", day: "numeric"} : {hour: "2-digit", minute: "2-digit", hour12: false}
-  return new Date(time).toLocaleString(t("locale"), options)
+  return new Date(time).toLocaleString(t("locale"), bucket === "day" ? {...DATE, timeZone: "UTC"} : CLOCK)
 }
 
 export function fullLabel({start}, bucket) {
-  const options = bucket === "day" ? {month: "short", day: "numeric", year: "numeric"} : {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hour12: false}
-  return new Date(start).toLocaleString(t("locale"), options)
+  const time = new Date(start)
+  if (bucket !== "day") return time.toLocaleString(t("locale"), {...DATE, ...CLOCK})
+  return time.toLocaleString(t("locale"), {...DATE, year: "numeric", timeZone: "UTC", ...(time.getTimezoneOffset() ? {timeZoneName: "short"} : {})})
 }
 
 // Long periods in hours are marked by day, else a week would read as five times the same hour.
 function Ticks({points, bucket}) {
-  const shown = bucket === "hour" && points.length > 48 ? "day" : bucket
+  const label = (time) => (bucket === "hour" && points.length > 48 ? new Date(time).toLocaleString(t("locale"), DATE) : timeLabel(time, bucket))
   const step = Math.max(1, Math.floor(points.length / TICKS))
   return html`<div class="ticks" aria-hidden="true">${points.filter((_, index) => index % step === 0).map(({start}, index) =>
-    html`<span key=${start} style=${{left: `${(100 * index * step) / points.length}%`}}>${timeLabel(start, shown)}</span>`)}</div>`
+    html`<span key=${start} style=${{left: `${(100 * index * step) / points.length}%`}}>${label(start)}</span>`)}</div>`
 }
 
 function Frame({title, legend, most, format, points, bucket, children, table}) {

@@ -100,8 +100,8 @@ export function fromText(field, text) {
   if (kind === "date") return /^\d{4}-\d{2}-\d{2}$/.test(text) ? {value: text} : {error: t("invalid.date")}
   if (kind === "list") {
     const lines = text.split("\n").map((line) => line.trim()).filter(Boolean)
-    const values = lines.map((line) => (schema.items.type === "string" ? {value: line} : numberOf(schema.items, line, schema.items.type)))
-    return values.find(({error}) => error) ?? {value: values.map(({value}) => value)}
+    const values = lines.map((line) => (schema.items.type === "string" ? textOf(schema.items, line) : numberOf(schema.items, line, schema.items.type)))
+    return values.find(({error}) => error) ?? listOf(schema, values.map(({value}) => value))
   }
   if (kind === "json") {
     try { return {value: JSON.parse(text)} } catch { return schema.mixed ? {value: text} : {error: t("invalid.json")} }
@@ -113,12 +113,20 @@ function numberOf(schema, text, kind) {
   const value = Number(text)
   if (!/^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) || !Number.isFinite(value)) return {error: t("invalid.number")}
   if (kind === "integer" && !Number.isInteger(value)) return {error: t("invalid.integer")}
-  const {minimum, maximum, exclusiveMinimum, exclusiveMaximum} = schema
+  const {minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf} = schema
   if (minimum !== undefined && value < minimum) return {error: t("invalid.least", {least: minimum})}
   if (exclusiveMinimum !== undefined && value <= exclusiveMinimum) return {error: t("invalid.more", {least: exclusiveMinimum})}
   if (maximum !== undefined && value > maximum) return {error: t("invalid.most", {most: maximum})}
   if (exclusiveMaximum !== undefined && value >= exclusiveMaximum) return {error: t("invalid.less", {most: exclusiveMaximum})}
+  if (multipleOf && !Number.isInteger(value / multipleOf)) return {error: t("invalid.multiple", {of: multipleOf})}
   return {value}
+}
+
+function listOf({minItems, maxItems, uniqueItems}, values) {
+  if (minItems !== undefined && values.length < minItems) return {error: t("invalid.few", {n: minItems})}
+  if (maxItems !== undefined && values.length > maxItems) return {error: t("invalid.many", {n: maxItems})}
+  if (uniqueItems && new Set(values).size < values.length) return {error: t("invalid.twice")}
+  return {value: values}
 }
 
 function textOf({minLength, maxLength, pattern}, text) {
@@ -149,8 +157,9 @@ export function parametersOf(fields, texts) {
 // What is said beside a field of what it may be.
 export function limitsOf({schema, kind}) {
   if (kind !== "integer" && kind !== "number") return ""
-  const [least, most] = [schema.minimum ?? schema.exclusiveMinimum, schema.maximum ?? schema.exclusiveMaximum]
+  const {minimum: least, maximum: most, exclusiveMinimum: above, exclusiveMaximum: below} = schema
   if (least !== undefined && most !== undefined) return t("start.limits", {least, most})
-  if (least !== undefined) return t("start.least", {least})
-  return most !== undefined ? t("start.most", {most}) : ""
+  const lower = least !== undefined ? t("start.least", {least}) : above !== undefined ? t("start.more", {least: above}) : ""
+  const upper = most !== undefined ? t("start.most", {most}) : below !== undefined ? t("start.less", {most: below}) : ""
+  return [lower, upper].filter(Boolean).join(", ")
 }

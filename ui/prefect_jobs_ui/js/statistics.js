@@ -73,14 +73,16 @@ function Tiles({all, stats, wanted, points}) {
   </dl>`
 }
 
-function Types({rows, wanted}) {
+function Types({rows, all, wanted}) {
   const within = (field) => rangeOf(field, {start: wanted.from, end: wanted.to})
+  const line = (row, filter, label) => html`<tr key=${filter.type}><th scope="row"><a ...${toList(filter)}>${label}</a></th>
+    ${cell(row.created, {...filter, q: within("created")})}${ENDED.map((status) => cell(row[status], {...filter, status, q: within("completed")}))}
+    <td>${percent(failureRate(row))}</td><td>${seconds(row.wait.p50)}</td><td>${seconds(row.run.p50)}</td><td>${seconds(row.run.p95)}</td></tr>`
   const cell = (value, filter) => html`<td>${value ? html`<a ...${toList(filter)}>${number(value)}</a>` : "0"}</td>`
   return html`<section class="panel types"><h3>${t("statistics.by-type")}</h3><div class="table-scroll" tabindex="0" role="region" aria-label=${t("statistics.by-type")}><table>
     <thead><tr><th scope="col">${t("row.type")}</th><th scope="col">${t("statistics.created")}</th>${ENDED.map((name) => html`<th key=${name} scope="col">${t(`status.${name}`)}</th>`)}<th scope="col">${t("statistics.failure-rate")}</th><th scope="col">${t("statistics.wait")} ${t("statistics.p50")}</th><th scope="col">${t("statistics.run")} ${t("statistics.p50")}</th><th scope="col">${t("statistics.p95")}</th></tr></thead>
-    <tbody>${rows.map((row) => html`<tr key=${row.type}><th scope="row"><a ...${toList({type: row.type})}>${typeLabel(row.type)}</a></th>
-      ${cell(row.created, {type: row.type, q: within("created")})}${ENDED.map((status) => cell(row[status], {type: row.type, status, q: within("completed")}))}
-      <td>${percent(failureRate(row))}</td><td>${seconds(row.wait.p50)}</td><td>${seconds(row.run.p50)}</td><td>${seconds(row.run.p95)}</td></tr>`)}</tbody></table></div></section>`
+    <tbody>${rows.map((row) => line(row, {type: row.type}, typeLabel(row.type)))}</tbody>
+    ${rows.length > 1 && html`<tfoot>${line(all, {type: ""}, t("statistics.all-types"))}</tfoot>`}</table></div></section>`
 }
 
 // The numbers and words of the tabs above the list: the cancelled are a status of their own, apart from the failed.
@@ -103,7 +105,7 @@ function Body({data, counts}) {
       <${Bars} title=${t("statistics.arrived", {bucket})} points=${points} parts=${[{name: "created", label: t("statistics.created")}]} bucket=${wanted.bucket} linkOf=${link("created")} />
       <${Lines} title=${t("statistics.wait.title", {bucket})} points=${points} of=${({wait}) => wait} bucket=${wanted.bucket} format=${seconds} linkOf=${link("started")} />
       <${Lines} title=${t("statistics.run.title", {bucket})} points=${points} of=${({run}) => run} bucket=${wanted.bucket} format=${seconds} linkOf=${link("completed", {status: "completed"})} />
-      <${Types} rows=${byType(buckets)} wanted=${wanted} />
+      <${Types} rows=${byType(buckets)} all=${all} wanted=${wanted} />
       ${counts && html`<${Statuses} counts=${counts} />`}
     </div>`
 }

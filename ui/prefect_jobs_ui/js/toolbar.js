@@ -63,11 +63,11 @@ function Age({since}) {
 
 function Toolbar({model}) {
   const {counts, refreshing, notice, known_at, who, signed_out} = useModel(model, ["counts", "refreshing", "notice", "known_at", "who", "signed_out"])
-  const {fetching} = useStore(listState)
+  const {fetching, phase} = useStore(listState)
   const shown = useStore(address)
   useEffect(() => { if (signed_out) location.reload() }, [signed_out]) // the server answers with the form to sign in
   useEffect(() => showInTab(counts), [counts])
-  const searchable = counts === null || counts.total > 0 || isFiltered(shown)
+  const searchable = (counts === null ? phase !== "failed" : counts.total > 0) || isFiltered(shown)
   return html`
     <${Header} model=${model} refreshing=${refreshing || fetching} who=${who} />
     ${searchable && shown.view !== "stats" && html`<div class="search-rows">
