@@ -157,6 +157,30 @@ async def test_a_level_is_asked_of_the_whole_log_and_each_level_says_how_many_it
     assert await _messages(page) == ["early warning", "early error"]
 
 
+async def test_a_level_that_lets_every_line_pass_is_a_filter_all_the_same(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one", "completed"))
+    site.double.store_lines("one", "first", "second")
+    page = await open_page(f"{site.url}/jobs?job=one")
+    await expect(page.get_by_test_id("logs-count")).to_have_text("2 logs")
+
+    await _choose_level(page, "Info")
+
+    await expect(page.get_by_test_id("logs-count")).to_have_text("2 of 2 logs")
+
+
+async def test_the_words_on_the_buttons_of_the_log_go_below_640_pixels(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one", "completed"))
+    site.double.store_lines("one", "first")
+    page = await open_page(f"{site.url}/jobs?job=one", viewport={"width": 640, "height": 900})
+    for name in ("Auto-scroll", "Clear"):
+        await expect(page.get_by_test_id("job-logs-viewer").get_by_text(name, exact=True)).to_be_visible()
+
+    await page.set_viewport_size({"width": 639, "height": 900})
+
+    for name in ("Auto-scroll", "Clear"):
+        await expect(page.get_by_test_id("job-logs-viewer").get_by_text(name, exact=True)).to_be_hidden()
+
+
 # -- find -------------------------------------------------------------------------------------------------------------
 
 
