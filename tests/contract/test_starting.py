@@ -34,7 +34,8 @@ def test_a_type_tells_what_it_takes_and_who_can_run_it(api: httpx.Client) -> Non
     assert set(export) == {"name", "description", "title", "parameter_schema", "deployments", "can_start"}
     assert export["description"] == "Export events to CSV, JSON, or ZIP format"
     assert (export["title"], export["can_start"]) == ("Export", True)
-    assert {deployment["name"] for deployment in export["deployments"]} == {"api", "nightly"}
+    assert [deployment["name"] for deployment in export["deployments"]] == ["api", "nightly"]  # the chosen one first
+    assert export["deployments"][1]["parameters"]["period"] == "yesterday"
     assert export["parameter_schema"]["properties"]["format"]["type"] == "string"
 
 

@@ -38,7 +38,7 @@ def matches(job: Job, wanted: dict[str, str]) -> bool:
         return False
     if wanted.get("job_type") and job["job_type"] not in wanted["job_type"].split(","):
         return False
-    return not wanted.get("created_before") or job["created_at"] <= wanted["created_before"]
+    return wanted.get("created_after", "") <= job["created_at"] <= wanted.get("created_before", "9")
 
 
 def _facets(jobs: Iterable[Job]) -> dict[str, Any]:
@@ -99,17 +99,22 @@ class JobRoutes:
         facets = _facets(found)
         data = found[offset : offset + limit]
         if self.double.below and not {"q", "status", "state", "job_type"} & wanted.keys():
-            data += self._below(max(0, offset - total), limit - len(data))
+            data += self._below(max(0, offset - total), limit - len(data), wanted)
             meta["total"] += self.double.below
             facets["by_status"]["completed"] += self.double.below
         if wanted.get("facets") == "unfiltered":
             facets["unfiltered"] = {**_facets(self.double.jobs.values()), "by_status": facets["by_status"]}
         return {"data": data, "meta": meta, "aggregations": facets}
 
-    def _below(self, first: int, count: int) -> list[Job]:
-        """Jobs that are not stored, newest first: `row-<n>` is the n-th of them."""
-        last = min(first + count, self.double.below)
+    def _below(self, first: int, count: int, wanted: dict[str, str]) -> list[Job]:
+        """Jobs that are not stored, newest first: `row-<n>` is the n-th of them, a second older than the one before."""
         begin = datetime(2026, 1, 1, tzinfo=UTC)
+        rows = self.double.below
+        if (before := wanted.get("created_before")) and before < begin.isoformat():
+            first += int((begin - datetime.fromisoformat(before)).total_seconds())
+        if after := wanted.get("created_after"):
+            rows = min(rows, int((begin - datetime.fromisoformat(after)).total_seconds()) + 1)
+        last = min(first + count, rows)
         return [
             {"job_id": f"row-{row}", "job_type": "export", "status": "completed", "state": "completed",
              "progress": 100, "message": None, "created_at": (begin - timedelta(seconds=row)).isoformat(), "version": 1}

@@ -227,6 +227,34 @@ async def test_a_gap_is_as_high_as_its_lines_but_never_higher_than_a_browser_scr
     """) == [2040, 0, 0, 1, 2, True]
 
 
+async def test_who_reads_far_up_holds_no_more_lines_however_many_come(script: Script) -> None:
+    """A tab that was scrolled up over a busy job's log held every line, and stood still by the morning."""
+    assert await script("""
+        const {LogReader} = await import("/sources/log_reader.js")
+        const reader = new LogReader("one", {onChange: () => {}})
+        reader.take({...told(500), lines: lines(1, 500), has_more: false})
+        reader.follow = false
+        reader.near = reader.book.find(100)
+        for (let first = 501; first < 40_000; first += 500) reader.hearAll(lines(first, first + 499))
+        return [reader.book.held <= 10_000, reader.book.find(100) !== null, reader.book.total, reader.unseen]
+    """) == [True, True, 40_000, 39_500]
+
+
+async def test_a_hit_is_what_the_level_shows_and_their_number_has_an_end(script: Script) -> None:
+    assert await script("""
+        const {LogReader} = await import("/sources/log_reader.js")
+        const reader = new LogReader("one", {onChange: () => {}})
+        reader.book.level = "ERROR"
+        reader.hits = new LogHits("line")
+        reader.hearAll([line(1), line(2, 2, {level: "ERROR"})])
+        const found = reader.hits.places.map(({seq}) => seq)
+        reader.book.level = "ALL"
+        reader.hits.isAll = true
+        for (let first = 3; first < 30_000; first += 500) reader.hearAll(lines(first, first + 499))
+        return [found, reader.hits.places.length, reader.hits.isAll]
+    """) == [[2], 20_000, False]
+
+
 async def test_hits_are_walked_in_a_ring_and_stay_in_place_when_older_or_newer_ones_come(script: Script) -> None:
     assert await script("""
         const hits = new LogHits("x")

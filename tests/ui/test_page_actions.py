@@ -180,6 +180,26 @@ async def test_while_it_is_done_the_window_is_busy_and_stays(site: Site, open_pa
     await expect(window).to_have_count(0)
 
 
+async def test_an_api_that_never_answers_is_given_up_and_the_page_is_free_again(
+    site: Site, open_page: OpenPage
+) -> None:
+    """A dropped connection kept the window busy for ever: neither Escape nor a button led out of it."""
+    page = await _open(site, open_page, "running")
+    await page.evaluate(
+        "window.AbortSignal.timeout = (wait => ms => wait(ms / 60))(AbortSignal.timeout.bind(AbortSignal))"
+    )
+    site.double.gates["abort"] = asyncio.Event()
+    await _buttons(page).nth(1).click()
+    window = page.get_by_role("dialog")
+    await window.get_by_role("button", name="Force Abort").click()
+
+    await expect(window.get_by_role("alert")).to_have_text("The jobs API did not answer in time.")
+    await page.keyboard.press("Escape")
+    await expect(window).to_have_count(0)
+    await expect(_buttons(page).nth(1)).to_be_enabled()
+    site.double.gates.pop("abort").set()
+
+
 async def test_a_refusal_is_told_in_the_window_and_nothing_is_closed(site: Site, open_page: OpenPage) -> None:
     page = await _open(site, open_page, "running")
     said = "Job cannot be cancelled - it has already completed or failed"

@@ -69,6 +69,56 @@ async def test_a_range_takes_ten_thousand_jobs_and_says_so_when_it_was_cut(site:
     await expect(page.get_by_text("A range takes at most 10,000 jobs.")).to_have_count(words)
 
 
+async def test_a_range_holds_what_the_list_shows_while_new_jobs_wait(site: Site, open_page: OpenPage) -> None:
+    """They wait behind a pill. Asked by the numbers of rows, the range held jobs above it and lacked its last ones."""
+    _fill(site, 400)
+    page = await open_page(f"{site.url}/jobs")
+    await _pick(page, "job-399")
+    await page.locator("#list").evaluate("list => { list.scrollTop = list.scrollHeight }")
+    await expect(page.get_by_test_id("job-item-job-000")).to_be_visible()
+    for number in range(12):
+        site.double.put(job(f"new-{number:02}", "failed", age=0))
+    await expect(page.get_by_role("button", name="Show 12 new jobs")).to_be_visible()
+
+    await page.get_by_test_id("job-item-job-001").click(modifiers=["Shift"])
+    await expect(page.get_by_test_id("bulk-bar")).to_contain_text("399 selected")
+    async with page.expect_request("**/jobs/bulk?dry_run=true") as asked:
+        await page.get_by_test_id("bulk-bar").get_by_role("button", name="Delete").click()
+
+    chosen = (await asked.value).post_data_json["job_ids"]
+    assert sorted(chosen) == [f"job-{number:03}" for number in range(1, 400)]
+
+
+async def test_a_range_begins_at_its_job_though_others_came_above_it(site: Site, open_page: OpenPage) -> None:
+    _fill(site)
+    page = await open_page(f"{site.url}/jobs")
+    await _pick(page, "job-005")
+    await page.get_by_role("heading", level=1).hover()  # nobody reads: new jobs enter at once
+    for number in range(3):
+        site.double.put(job(f"new-{number:02}", "failed", age=0))
+    await expect(page.get_by_test_id("job-item-new-02")).to_be_visible()
+
+    await page.get_by_test_id("job-item-job-003").click(modifiers=["Shift"])
+
+    await expect(page.get_by_test_id("bulk-bar")).to_contain_text("3 selected")
+
+
+async def test_a_range_that_is_given_up_while_it_is_asked_for_picks_nothing(site: Site, open_page: OpenPage) -> None:
+    _fill(site, 400)
+    page = await open_page(f"{site.url}/jobs")
+    await _pick(page, "job-399")
+    await page.locator("#list").evaluate("list => { list.scrollTop = list.scrollHeight }")
+    await expect(page.get_by_test_id("job-item-job-000")).to_be_visible()
+    site.double.gates["search"] = asyncio.Event()
+    await page.get_by_test_id("job-item-job-000").click(modifiers=["Shift"])
+    await page.keyboard.press("Escape")
+    async with page.expect_response("**/jobs/search?**created_after**"):
+        site.double.gates.pop("search").set()
+
+    await page.evaluate("new Promise(requestAnimationFrame)")
+    await expect(page.get_by_test_id("bulk-bar")).to_have_count(0)
+
+
 async def test_who_leaves_one_out_of_all_that_match_has_nothing_chosen_and_never_what_he_spared(
     site: Site, open_page: OpenPage
 ) -> None:

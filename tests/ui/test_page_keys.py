@@ -102,6 +102,34 @@ async def test_the_commands_run_every_action_of_the_selected_job_and_of_the_page
     await expect(page).to_have_url(f"{site.url}/jobs?status=failed")
 
 
+async def test_the_commands_act_on_the_chosen_job_and_on_no_other(site: Site, open_page: OpenPage) -> None:
+    """Retry asks nothing, and was offered for the job that had been shown before."""
+    site.double.put(job("job-7", "failed"))
+    page = await open_page(f"{site.url}/jobs?job=job-7")
+    await expect(page.get_by_test_id("status-badge")).to_be_visible()
+    await page.evaluate("history.pushState(null, '', '?job=gone'); dispatchEvent(new PopStateEvent('popstate'))")
+    await expect(page.get_by_role("heading", name="Job Not Found")).to_be_visible()
+    await expect(page).to_have_title("Jobs")
+
+    await page.keyboard.press("Control+k")
+
+    await expect(page.get_by_role("option", name="New job")).to_be_attached()
+    await expect(page.get_by_role("option", name="Retry")).to_have_count(0)
+
+
+async def test_escape_leaves_the_statistics_and_keeps_what_was_chosen(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("job-7", "failed"))
+    page = await open_page(f"{site.url}/jobs")
+    await page.get_by_test_id("job-item-job-7").click(modifiers=["Control"])
+    await expect(page.get_by_test_id("bulk-bar")).to_contain_text("1 selected")
+    await page.get_by_role("button", name="View stats").click()
+    await expect(page.get_by_role("heading", name="Statistics")).to_be_visible()
+
+    await page.keyboard.press("Escape")
+
+    await expect(page.get_by_test_id("bulk-bar")).to_contain_text("1 selected")
+
+
 async def test_the_commands_reach_the_jobs_files_prefect_the_chosen_jobs_and_the_theme(
     site: Site, open_page: OpenPage
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -179,6 +180,51 @@ async def test_the_words_on_the_buttons_of_the_log_go_below_640_pixels(site: Sit
 
     for name in ("Auto-scroll", "Clear"):
         await expect(page.get_by_test_id("job-logs-viewer").get_by_text(name, exact=True)).to_be_hidden()
+
+
+async def test_the_last_lines_of_a_job_that_has_just_ended_come_though_its_log_was_called_complete(
+    site: Site, open_page: OpenPage
+) -> None:
+    """A job sends its lines every two seconds: Prefect held all that it had been told, and the traceback came after."""
+    site.double.put(job("one", "failed", completed_at=datetime.now(UTC).isoformat()))
+    site.double.store_lines("one", "first")
+    page = await open_page(f"{site.url}/jobs?job=one")
+    await expect(page.get_by_test_id("logs-completeness")).to_contain_text("complete")
+
+    site.double.store_lines("one", "the reason", level="ERROR")
+
+    await expect(page.get_by_role("log")).to_contain_text("the reason")
+    await expect(page.get_by_test_id("logs-count")).to_have_text("2 logs")
+
+
+async def test_a_log_that_was_cleared_shows_every_new_line_again(site: Site, open_page: OpenPage) -> None:
+    """The search that had narrowed it was gone with its buttons, and went on hiding lines."""
+    site.double.put(job("one", "running"))
+    site.double.store_lines("one", "a needle", "some hay")
+    page = await open_page(f"{site.url}/jobs?job=one")
+    await page.get_by_role("textbox", name="Find in logs").fill("needle")
+    await page.get_by_role("button", name="Only matching lines").click()
+    await expect(page.get_by_test_id("logs-count")).to_have_text("1 of 2 logs")
+
+    await page.get_by_role("button", name="Clear logs").click()
+    await site.double.log("one", "more hay")
+
+    await expect(page.get_by_role("log")).to_contain_text("more hay")
+
+
+async def test_escape_makes_a_large_log_small_wherever_the_focus_is(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("one", "completed"))
+    site.double.store_lines("one", "first")
+    page = await open_page(f"{site.url}/jobs?job=one")
+    await page.get_by_role("button", name="Enlarge logs").click()
+    await page.get_by_role("button", name="Shrink logs").evaluate("button => button.blur()")
+
+    await page.keyboard.press("Escape")
+
+    await expect(page.get_by_role("button", name="Enlarge logs")).to_be_visible()
+    await expect(page).to_have_url(f"{site.url}/jobs?job=one")
+    await page.keyboard.press("Escape")
+    await expect(page).to_have_url(f"{site.url}/jobs")
 
 
 # -- find -------------------------------------------------------------------------------------------------------------

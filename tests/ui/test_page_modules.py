@@ -223,6 +223,8 @@ async def test_what_is_typed_becomes_values_of_the_schemas_types(run: Run) -> No
         ("ids", "3\n-4", "At least 0."),
         ("extra", "{a}", "This is no JSON."),
         ("step", "0.7", "A multiple of 0.5."),
+        ("ids", "9007199254740993", "This number is too large to be kept exactly."),
+        ("extra", '{"a": [9007199254740993]}', "This number is too large to be kept exactly."),
         ("codes", "a", "At least 2 values."),
         ("codes", "a\nb\nc\nd", "At most 3 values."),
         ("codes", "a\nb\na", "No value twice."),
@@ -259,7 +261,53 @@ async def test_a_job_run_again_begins_with_its_parameters(run: Run) -> None:
     form = await run("schema_form.js", FORM, {"schema": SCHEMA, "given": given, "typed": {}})
 
     assert form["texts"]["since"] == "2026-03-04T09:15:00"
-    assert form["parameters"] == {**given, "since": "2026-03-04T08:15:00.000Z"}
+    assert form["parameters"] == given
+
+
+async def test_what_nobody_touched_is_given_again_to_the_last_digit(run: Run) -> None:
+    given = {
+        "name": "", "limit": 10, "since": "2026-10-25T02:30:00.123456+01:00", "tags": [], "ids": [1],
+        "codes": [" a ", "b\nc"], "extra": {"n": 1}, "level": None, "share": None,
+    }  # fmt: skip
+    form = await run("schema_form.js", FORM, {"schema": SCHEMA, "given": given, "typed": {}})
+
+    assert form["errors"] == {}
+    assert form["parameters"] == given
+
+
+async def test_the_deployments_own_values_stand_in_the_form_and_what_is_typed_goes_before_them(run: Run) -> None:
+    own = {"limit": 30, "name": "abc", "extra": {"__prefect_kind": "jinja"}, "share": {"__prefect_kind": "json"}}
+    code = """({fieldsOf, parametersOf}, {schema, own}) => {
+        const fields = fieldsOf(schema, {}, own)
+        const texts = Object.fromEntries(fields.map(({name, value}) => [name, value]))
+        const typed = parametersOf(fields, {...texts, limit: "10"}).parameters
+        return [texts.limit, texts.name, texts.share, parametersOf(fields, texts), typed]
+    }"""
+
+    limit, name, share, untouched, typed = await run("schema_form.js", code, {"schema": SCHEMA, "own": own})
+
+    assert (limit, name, share) == ("30", "abc", "")
+    assert untouched == {"parameters": {}, "errors": {}}  # all of it is the deployment's
+    assert typed == {"limit": 10}  # the schema's default, but not what would run otherwise
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [("tags", "", []), ("title", "", ""), ("limit", "", None), ("day", "", None)],
+)
+async def test_an_emptied_field_is_what_it_looks_like_where_its_type_has_that(
+    run: Run, name: str, text: str, value: object
+) -> None:
+    defaults = {"tags": ["all"], "title": "x", "limit": 10, "day": "2026-03-04"}
+    schema = {"properties": {
+        "tags": {"type": "array", "items": {"type": "string"}}, "title": {"type": "string"},
+        "limit": {"type": "integer"}, "day": {"type": "string", "format": "date"},
+    }}  # fmt: skip
+    for field, default in defaults.items():
+        schema["properties"][field]["default"] = default
+    form = await run("schema_form.js", FORM, {"schema": schema, "typed": {name: text}})
+
+    assert form["parameters"] == ({} if value is None else {name: value})
 
 
 async def test_a_schema_that_refers_to_itself_or_nowhere_is_no_endless_loop(run: Run) -> None:

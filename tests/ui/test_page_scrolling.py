@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 from playwright.async_api import Page, expect
@@ -117,6 +118,24 @@ async def test_under_the_pointer_the_list_stands_still_and_catches_up_when_it_le
     await expect(page.locator("#list .card").first).to_have_attribute("data-testid", "job-item-job-0002")
     await page.get_by_role("heading", level=1).hover()
     await expect(page.locator("#list .card").first).to_have_attribute("data-testid", "job-item-new-1")
+
+
+async def test_another_list_under_the_pointer_stands_still_too(site: Site, open_page: OpenPage) -> None:
+    _fill(site, 3)
+    page = await open_page(f"{site.url}/jobs")
+    await page.get_by_test_id("job-item-job-0002").hover()
+    await page.keyboard.press("/")
+    await page.keyboard.type("export")
+    await expect(page).to_have_url(f"{site.url}/jobs?q=export")
+    await expect(page.get_by_test_id("jobs-count")).to_have_text("3 jobs")
+    async with asyncio.timeout(5):
+        while site.double.searches[-1].get("q") != "export":
+            await asyncio.sleep(0.02)
+
+    site.double.put(job("new-1", age=0))
+
+    await expect(page.get_by_role("button", name="Show 1 new job")).to_be_visible()
+    await expect(page.locator("#list .card").first).to_have_attribute("data-testid", "job-item-job-0002")
 
 
 async def test_a_job_deleted_above_what_is_read_does_not_move_it(site: Site, open_page: OpenPage) -> None:

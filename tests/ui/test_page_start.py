@@ -139,6 +139,49 @@ async def test_a_job_can_begin_later_and_not_in_the_past(site: Site, open_page: 
     assert site.double.started[0]["run_at"] == "2999-01-01T00:00:00.000Z"
 
 
+async def test_the_form_shows_what_the_chosen_deployment_gives(site: Site, open_page: OpenPage) -> None:
+    """It showed the default of the schema, and the job ran with the deployment's value."""
+    _offer(site)
+    site.double.types[0]["deployments"] = [
+        {"id": "1", "name": "api", "parameters": {"camera": "front"}},
+        {"id": "2", "name": "nightly", "parameters": {"camera": "all", "limit": 500}},
+    ]
+    page = await open_page(f"{site.url}/jobs")
+    await page.get_by_role("button", name="New job").click()
+    window = page.get_by_role("dialog", name="New job")
+    await expect(window.get_by_label("Camera")).to_have_value("front")
+    await expect(window.get_by_label("Limit")).to_have_value("100")
+    await window.get_by_text("When").click()
+    await window.get_by_label("Deployment").select_option("nightly")
+    await expect(window.get_by_label("Camera")).to_have_value("all")
+    await expect(window.get_by_label("Limit")).to_have_value("500")
+
+    await window.get_by_label("Limit").fill("100")
+    await window.get_by_role("button", name="Start job").click()
+
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    [started] = site.double.started
+    assert (started["deployment"], started["parameters"]) == ("nightly", {"limit": 100})
+
+
+async def test_text_of_several_lines_keeps_them(site: Site, open_page: OpenPage) -> None:
+    """A browser drops the ends of lines in a field of one line."""
+    _offer(site)
+    page = await open_page(f"{site.url}/jobs", permissions=["clipboard-read", "clipboard-write"])
+    await page.get_by_role("button", name="New job").click()
+    window = page.get_by_role("dialog", name="New job")
+    await window.get_by_label("Camera").fill("front")
+    await page.evaluate("navigator.clipboard.writeText('select 1\\n  from cameras\\n')")
+
+    await window.get_by_label("Camera").press("Control+a")
+    await window.get_by_label("Camera").press("Control+v")
+    await expect(window.get_by_label("Camera")).to_have_value("select 1\n  from cameras")
+    await window.get_by_role("button", name="Start job").click()
+
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert site.double.started[0]["parameters"] == {"camera": "select 1\n  from cameras"}
+
+
 async def test_a_refusal_of_the_whole_is_told_below_the_form(site: Site, open_page: OpenPage) -> None:
     _offer(site)
     site.double.refusing["start"] = (409, "No deployment can run jobs of type cleanup")

@@ -34,6 +34,7 @@ class ListView:
         self._window = ListWindow(ListFilter())
         self._wanted = (0, FIRST_PAGE)
         self._shown = False
+        self._held = False
         self._newer = 0
         self._counts: Counts | None = None
         self._asks: asyncio.Task[None] | None = None
@@ -73,6 +74,7 @@ class ListView:
 
     def hold(self, held: bool) -> None:
         """Keep new jobs out of the list while it is being read, or let them in."""
+        self._held = held
         if held:
             self._window.hold()
         elif self._window.anchor is not None:
@@ -205,6 +207,8 @@ class ListView:
     def _send_rows(self) -> None:
         self._shown = True
         window = self._window
+        if self._held:  # another list is under the same pointer
+            window.hold()
         cards = [card.to_json() for card in window.cards]
         self._say({"kind": "rows", "start": window.start, "cards": cards, **self._state()})
 

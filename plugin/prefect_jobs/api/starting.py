@@ -37,6 +37,10 @@ class TypeDeployment(BaseModel):
 
     id: str = Field(examples=["a0e00b17-17e7-48fb-bf81-db8fdd760480"])
     name: str = Field(examples=["api"])
+    parameters: dict[str, Any] = Field(
+        description="What it gives a job that asks for nothing else; it goes before the defaults of the schema.",
+        examples=[{"format": "csv", "period": "yesterday"}],
+    )
 
 
 class JobType(BaseModel):
@@ -49,7 +53,7 @@ class JobType(BaseModel):
         description="JSON schema of the parameters; null where no deployment declares one.",
         examples=[{"type": "object", "properties": {"format": {"type": "string", "default": "csv"}}}],
     )
-    deployments: list[TypeDeployment]
+    deployments: list[TypeDeployment] = Field(description="The one that is started when none is named comes first.")
     can_start: bool = Field(description="Whether a deployment can run it.", examples=[True])
 
 
@@ -114,7 +118,10 @@ def _wire_type(found: JobTypeFound) -> JobType:
         description=found.description,
         title=found.title,
         parameter_schema=dict(chosen.parameter_schema) if chosen and chosen.parameter_schema else None,
-        deployments=[TypeDeployment(id=deployment.id, name=deployment.name) for deployment in found.deployments],
+        deployments=[
+            TypeDeployment(id=deployment.id, name=deployment.name, parameters=dict(deployment.parameters))
+            for deployment in sorted(found.deployments, key=lambda deployment: deployment is not chosen)
+        ],
         can_start=chosen is not None,
     )
 

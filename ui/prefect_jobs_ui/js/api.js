@@ -1,5 +1,6 @@
 // The jobs API as the browser asks it itself: same origin, and with the viewer's own session. Every refusal becomes one
 // sentence; who is signed out gets the form to sign in.
+import {awayText, within} from "./patience.js"
 import {createStore} from "./store.js"
 import {t} from "./texts.js"
 
@@ -18,11 +19,14 @@ export async function ask(path, {method = "GET", body, query, signal} = {}) {
   let answer
   let said
   try {
-    answer = await fetch(url, {method, headers, signal, body: body === undefined ? undefined : JSON.stringify(body)})
-    said = await answer.json().catch(() => null)
+    answer = await fetch(url, {method, headers, signal: within(signal), body: body === undefined ? undefined : JSON.stringify(body)})
+    said = await answer.json().catch((error) => {
+      if (error instanceof SyntaxError) return null // no answer of the API's, or an empty one
+      throw error
+    })
   } catch (error) {
     if (error.name === "AbortError") throw error
-    throw new ApiError(t("api.away"))
+    throw new ApiError(awayText(error))
   }
   if (answer.ok) return said
   if (answer.status === 401) location.reload()

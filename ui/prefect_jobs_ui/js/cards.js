@@ -36,7 +36,7 @@ class Card extends Component {
     const shown = look(card)
     const tone = colour(shown)
     const click = (event) => {
-      if (pickable && (event.shiftKey || event.ctrlKey || event.metaKey)) onPick(row, card, event.shiftKey)
+      if (pickable && (event.shiftKey || event.ctrlKey || event.metaKey)) onPick(card, event.shiftKey)
       else select(card.job_id)
     }
     const press = () => {
@@ -54,7 +54,7 @@ class Card extends Component {
     const held = () => {
       lift()
       this.held = true
-      onPick(row, card, false)
+      onPick(card, false)
     }
     const menu = (event) => {
       if (!pickable || event.pointerType !== "touch") return
@@ -78,7 +78,7 @@ class Card extends Component {
         </span>`}
       </button>
       ${pickable && html`<label class="pick"><input type="checkbox" tabindex=${picked ? "0" : "-1"} checked=${picked} aria-label=${t("pick.name", {job: `${label} ${shortId(card.job_id)}`})}
-        onClick=${(event) => { event.stopPropagation(); onPick(row, card, event.shiftKey) }} /></label>`}
+        onClick=${(event) => { event.stopPropagation(); onPick(card, event.shiftKey) }} /></label>`}
     </li>`
   }
 }
@@ -195,10 +195,10 @@ export function Cards({model, rows: store}) {
     const row = Number(document.activeElement?.closest?.("#list .row-box")?.querySelector("[data-row]")?.dataset.row ?? NaN)
     return Number.isNaN(row) ? rowOf(me.rows, address.get().job) : row
   }
-  const pick = (row, card, range) => {
-    if (range && me.anchor !== null) pickRange(me.anchor, row, me.rows)
+  const pick = (card, range) => {
+    if (range && me.anchor !== null) pickRange(me.anchor, card, me.rows)
     else picks.toggle(card.job_id)
-    me.anchor = row
+    me.anchor = card
   }
   listKeys.move = (by) => {
     const at = here()
@@ -211,7 +211,7 @@ export function Cards({model, rows: store}) {
   listKeys.pick = () => {
     const row = here()
     const card = row === null ? undefined : rowAt(me.rows, row)
-    if (card && may("bulk")) pick(row, card, false)
+    if (card && may("bulk")) pick(card, false)
   }
 
   const [first, last] = me.scroll.visible

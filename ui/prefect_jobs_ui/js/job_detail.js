@@ -79,6 +79,7 @@ function Job({job}) {
   const moment = Math.max(now, Date.now() - 1000)
   const more = detail.data
   useEffect(() => { showJobInTab(job); shownJob.set({job, more}) }, [job, more])
+  useEffect(() => () => { showJobInTab(null); shownJob.set({job: null, more: null}) }, [])
   return html`
     <${Header} job=${job} />
     <div class="detail-body">
@@ -88,7 +89,7 @@ function Job({job}) {
       ${more && html`<${CurrentStep} job=${job} more=${more} />`}
       ${more && html`<${RetryBox} info=${more.retry_info} now=${moment} />`}
       <${ErrorBox} job=${job} more=${more} />
-      <${JobLogs} key=${job.job_id} jobId=${job.job_id} live=${!ENDED.includes(job.status)} failed=${look(job) === "failed"} />
+      <${JobLogs} key=${job.job_id} jobId=${job.job_id} live=${!ENDED.includes(job.status)} failed=${look(job) === "failed"} endedAt=${job.completed_at} />
       <${JobHistory} history=${history} job=${job} />
       ${job.status === "completed" && job.result !== null && job.result !== undefined && html`<${Result} result=${job.result} />`}
       ${more && html`<${Parameters} values=${more.metadata.input_params} />`}
@@ -116,7 +117,6 @@ function JobDetail({model}) {
     panel.current.focus()
     return () => document.querySelector(`[data-testid="job-item-${CSS.escape(selected)}"]`)?.focus({preventScroll: true})
   }, [selected])
-  useEffect(() => { if (!selected) { showJobInTab(null); shownJob.set({job: null, more: null}) } }, [selected])
   let body
   if (!selected) body = html`<div class="nothing"><${Icon} name="document" /><p>${t("detail.none")}</p></div>`
   else if (told === "missing") {

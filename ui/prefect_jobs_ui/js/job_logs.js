@@ -26,7 +26,7 @@ export function linkedLines(hash) {
 }
 
 // Drawn anew for each job (by its key), so no line of one job can show under another.
-export function JobLogs({jobId, live, failed = false}) {
+export function JobLogs({jobId, live, failed = false, endedAt = null}) {
   const view = useStore(logView)
   const [, redraw] = useReducer((n) => n + 1, 0)
   const held = useRef(null)
@@ -40,7 +40,7 @@ export function JobLogs({jobId, live, failed = false}) {
   const {book, connection} = reader
 
   useEffect(() => {
-    reader.open({live, failed, seq: linked?.[0] ?? null})
+    reader.open({live, failed, seq: linked?.[0] ?? null, endedAt: Date.parse(endedAt ?? "") || 0})
     const jump = () => {
       const lines = linkedLines(location.hash)
       setLinked(lines)
@@ -112,6 +112,10 @@ export function JobLogs({jobId, live, failed = false}) {
       setOpened(new Set())
     },
     enlarge: () => setLarge(!large),
+    shrink: () => {
+      if (large) setLarge(false)
+      return large
+    },
   })
   useEffect(() => {
     shownJob.set({log: act})
@@ -123,7 +127,7 @@ export function JobLogs({jobId, live, failed = false}) {
       event.currentTarget.querySelector(".find input").focus()
     } else if (event.key === "Escape" && large && !event.defaultPrevented) {
       event.stopPropagation()
-      setLarge(false)
+      act.shrink()
     }
   }
 

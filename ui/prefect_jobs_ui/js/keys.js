@@ -2,6 +2,7 @@
 import {address, go, leave} from "./address.js"
 import {openDialog, overlay} from "./overlay.js"
 import {picks} from "./picks.js"
+import {shownJob} from "./shown_job.js"
 
 // What the list lets the keys do; it is filled in when the list is drawn.
 export const listKeys = {move: () => {}, pick: () => {}}
@@ -17,9 +18,10 @@ export function listenToKeys({refresh}) {
     "/": () => document.getElementById("search")?.focus(),
     "?": () => openDialog("help"),
     Escape: () => {
-      if (picks.get().any) picks.clear()
+      if (address.get().view) go({view: ""}, {push: true})
+      else if (shownJob.get().log?.shrink()) return
+      else if (picks.get().any) picks.clear()
       else if (address.get().job) leave()
-      else if (address.get().view) go({view: ""}, {push: true})
     },
   }
   document.addEventListener("keydown", (event) => {

@@ -41,6 +41,8 @@ export class LogBook {
 
   clear() {
     this.cleared = {seq: this.lastSeq, total: this.total, byLevel: {...this.byLevel}}
+    this.contains = ""
+    this.found = null
     this.marks = []
     this.recent = []
     this.stretches = [{from: START, to: END, lines: []}]

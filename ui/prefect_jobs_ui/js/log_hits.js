@@ -1,6 +1,8 @@
 // Where the searched text stands in the whole log: places in order, known from the end of the log backwards.
 import {order} from "./log_line.js"
 
+const MOST = 20_000 // a log that is written for days has any number of hits; older ones are found again
+
 export class LogHits {
   constructor(text) {
     this.text = text
@@ -24,6 +26,11 @@ export class LogHits {
     if (this.places[at - 1]?.seq === line.seq) return
     this.places.splice(at, 0, placeOf(line))
     if (this.current >= at) this.current += 1
+    while (this.places.length > MOST) {
+      this.places.shift()
+      this.current = Math.max(-1, this.current - 1)
+      this.isAll = false
+    }
   }
 
   // The first hit at or behind a place, else the last one.

@@ -1,5 +1,6 @@
 // A job's stored log over HTTP: pages of lines in a reader's order, and the addresses of its files.
 import {linesOf} from "./log_line.js"
+import {awayText, within} from "./patience.js"
 import {t} from "./texts.js"
 
 export const PAGE = 400
@@ -28,11 +29,11 @@ export class LogPages {
     const asked = {...query, contains, level: level === "ALL" ? null : level}
     let answer
     try {
-      answer = await fetch(this.address("logs", asked), {signal: this.left.signal})
+      answer = await fetch(this.address("logs", asked), {signal: within(this.left.signal)})
       if (!answer.ok) throw new LogAway(t("api.answered", {status: String(answer.status)}))
       answer = await answer.json()
     } catch (error) {
-      throw error instanceof LogAway || this.left.signal.aborted ? error : new LogAway(t("api.away"))
+      throw error instanceof LogAway || this.left.signal.aborted ? error : new LogAway(awayText(error))
     }
     const lines = linesOf(answer.logs)
     return {...answer, lines: query.order === "desc" ? lines.reverse() : lines}

@@ -1,6 +1,6 @@
 // Reads one job's log for one tab: opens it where it is worth looking, loads what comes into sight, follows what is being
 // written, and looks for what is searched. What is held is in the book; the drawing asks for what it lacks.
-import {END, START, order} from "./log_line.js"
+import {END, START, order, passes} from "./log_line.js"
 import {LogBook, holds, reachesStart, trusted} from "./log_book.js"
 import {LogHits} from "./log_hits.js"
 import {LogPages} from "./log_pages.js"
@@ -9,6 +9,8 @@ import {LogSocket} from "./log_socket.js"
 const HELD_MOST = 8000 // lines: what a tab holds of a log, whatever its length
 const LAST_LINES_MS = 10000 // so long the last lines of an ended job may take on the socket
 const LOOK_AGAIN_MS = 1000
+const SETTLE_MS = 15_000 // so long the last lines of a job may be on their way to Prefect after its end
+const JUST_MS = 120_000 // and so far the clocks may differ
 const HITS_MOST = 10_000 // hits that are counted without being asked for
 
 export class LogReader {
@@ -27,6 +29,7 @@ export class LogReader {
     this.follow = true
     this.near = END // the first line in sight, while the end is not followed
     this.turn = 0 // grows with each wish for other lines: what was asked for before it is thrown away
+    this.settledAt = 0 // until then an ended job's log may grow
     this.unseen = 0 // lines that were written while the end was out of sight
     this.closed = false
     this.socket = new LogSocket(jobId, {
@@ -40,8 +43,9 @@ export class LogReader {
   // -- opening and ending ---------------------------------------------------------------------------------------------
 
   // Shows the line with this number, else a failed job's first error, else the end.
-  async open({live, failed, seq}) {
+  async open({live, failed, seq, endedAt = 0}) {
     this.live = live
+    if (!live && Math.abs(this.clock() - endedAt) < JUST_MS) this.settledAt = this.clock() + SETTLE_MS
     await this.untilRead((answer) => this.take(answer))
     if (this.closed) return
     if (this.live) this.socket.connect(0)
@@ -123,6 +127,7 @@ export class LogReader {
   // The job has ended and the socket has told all, or was given up: what it did not tell is read from the store.
   async finish() {
     clearTimeout(this.ending)
+    this.settledAt = this.clock() + SETTLE_MS
     this.socket.close()
     this.book.complete = null // until the store has told
     await this.attempt("finish", async () => {
@@ -136,10 +141,11 @@ export class LogReader {
     this.lookAgain()
   }
 
-  // While a log is still being copied out of Prefect its counts are asked for again and again.
+  // While a log is still being copied out of Prefect its counts are asked for again and again; and of a job that has
+  // just ended Prefect may not hold the last lines yet.
   lookAgain() {
     clearTimeout(this.looking)
-    if (this.closed || this.live || this.book.complete) return
+    if (this.closed || this.live || (this.book.complete && this.clock() >= this.settledAt)) return
     this.looking = setTimeout(async () => {
       await this.attempt("look", async () => {
         const filling = this.book.gaps().length > 0
@@ -169,9 +175,9 @@ export class LogReader {
     if (!news) return
     if (!this.follow) this.unseen += news
     if (this.lost?.back) this.lost.count += news
-    if (this.hits) for (const line of lines) if (holds(line, this.hits.text)) this.hits.newer(line)
+    if (this.hits) for (const line of lines) if (passes(line, this.book.level) && holds(line, this.hits.text)) this.hits.newer(line)
     if (this.book.contains && this.hits) this.book.found = this.hits.places.length
-    if (this.follow) this.book.trim(END, HELD_MOST)
+    this.book.trim(this.place, HELD_MOST)
     this.onChange()
   }
 
@@ -450,10 +456,14 @@ export class LogReader {
     if (this.hits === hits && hits.step(by)) await this.toHit()
   }
 
-  toHit() {
+  // Shows the current hit, and where somebody steps faster than hits are loaded the one that is current by then.
+  async toHit() {
     const {hits} = this
     this.onChange()
-    return this.toPlace(hits.places[hits.current], "middle")
+    for (let shown = null; this.hits === hits && hits.places[hits.current] && shown !== hits.places[hits.current];) {
+      shown = hits.places[hits.current]
+      await this.toPlace(shown, "middle")
+    }
   }
 
   // Only the lines that hold the searched text, or all again.

@@ -6,8 +6,16 @@ export const picks = createStore({ids: new Set(), filter: null, any: false})
 
 const show = (ids, filter = null) => picks.set({ids, filter, any: filter !== null || ids.size > 0})
 
-picks.clear = () => show(new Set())
-picks.all = (filter) => show(new Set(), filter)
+// Counts how often all was chosen or nothing: what was being picked one by one before counts no more.
+picks.turn = 0
+picks.clear = () => {
+  picks.turn += 1
+  show(new Set())
+}
+picks.all = (filter) => {
+  picks.turn += 1
+  show(new Set(), filter)
+}
 picks.has = (id) => picks.get().filter !== null || picks.get().ids.has(id)
 
 picks.add = (added) => show(new Set([...picks.get().ids, ...added]))

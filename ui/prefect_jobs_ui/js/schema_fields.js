@@ -1,6 +1,6 @@
 // One field of a form: its label, its control, its help and what is wrong with it.
 import {html} from "htm/preact"
-import {limitsOf} from "./schema_form.js"
+import {limitsOf, toText} from "./schema_form.js"
 import {t} from "./texts.js"
 
 const label = (value) => (value === null ? "null" : typeof value === "string" ? value : JSON.stringify(value))
@@ -16,8 +16,17 @@ function Control({field, text, onText, ...named}) {
   }
   if (kind === "json") return html`<textarea ...${input} class="input mono" rows=${Math.min(8, Math.max(2, text.split("\n").length))} spellcheck=${false} placeholder=${t("start.json-hint")}></textarea>`
   if (kind === "list") return html`<textarea ...${input} class="input" rows=${Math.min(8, Math.max(2, text.split("\n").length))} placeholder=${t("start.lines")}></textarea>`
+  // An input has one line, and a browser drops the ends of the others.
+  if (kind === "text" && text.includes("\n")) return html`<textarea ...${input} class="input" rows=${Math.min(8, text.split("\n").length)} spellcheck=${false}></textarea>`
+  const paste = (event) => {
+    const pasted = event.clipboardData.getData("text/plain").replaceAll("\r\n", "\n").replace(/\n$/, "")
+    if (kind !== "text" || !pasted.includes("\n")) return
+    event.preventDefault()
+    onText(text.slice(0, event.target.selectionStart) + pasted + text.slice(event.target.selectionEnd))
+  }
   const types = {integer: "text", number: "text", time: "datetime-local", date: "date", secret: "password", text: "text"}
-  return html`<input ...${input} class="input" type=${types[kind]} inputmode=${kind === "integer" ? "numeric" : kind === "number" ? "decimal" : null} step=${kind === "time" ? "1" : null} autocomplete="off" spellcheck=${false} />`
+  const standard = (kind === "integer" || kind === "number") && text === "" ? toText(field, field.default) : null // what runs then
+  return html`<input ...${input} placeholder=${standard} class="input" type=${types[kind]} onPaste=${paste} inputmode=${kind === "integer" ? "numeric" : kind === "number" ? "decimal" : null} step=${kind === "time" ? "1" : null} autocomplete="off" spellcheck=${false} />`
 }
 
 export function Field({field, text, error, onText}) {

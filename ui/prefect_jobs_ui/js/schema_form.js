@@ -44,8 +44,9 @@ export const kindOf = (schema) => {
   return "json"
 }
 
-// The fields in the author's order. `value` is what the form begins with, as text or a boolean.
-export function fieldsOf(schema, given = {}) {
+// The fields in the author's order. `value` is the text that the form begins with: of what was `given` before, else of
+// what the deployment gives (`own`), else of the schema's default.
+export function fieldsOf(schema, given = {}, ofDeployment = {}) {
   const properties = schema?.properties ?? {}
   const position = ([, property], index) => [property.position ?? index, index]
   return Object.entries(properties)
@@ -57,8 +58,10 @@ export function fieldsOf(schema, given = {}) {
       const own = items ? {...resolved, items} : resolved
       const kind = kindOf(own)
       const required = (schema.required ?? []).includes(name)
-      const field = {name, schema: own, kind, required, label: own.title ?? name, help: own.description ?? "", default: own.default}
-      return {...field, value: name in given ? toText(field, given[name]) : toText(field, own.default)}
+      const standard = name in ofDeployment ? ofDeployment[name] : own.default
+      const field = {name, schema: own, kind, required, label: own.title ?? name, help: own.description ?? "", default: standard}
+      if (!(name in given)) return {...field, value: toText(field, standard)}
+      return {...field, value: toText(field, given[name]), given: given[name]}
     })
 }
 
@@ -69,6 +72,7 @@ export function toText({kind}, value) {
   if (value === undefined || value === null) return ""
   if (kind === "boolean") return value ? "true" : "false"
   if (kind === "choice" || kind === "json") return JSON.stringify(value, null, kind === "json" ? 2 : 0)
+  if (typeof value === "object" && kind !== "list") return "" // a block or a template of Prefect's
   if (kind === "list") return Array.isArray(value) ? value.join("\n") : ""
   if (kind === "time") {
     const time = new Date(value)
@@ -83,7 +87,11 @@ export function fromText(field, text) {
   const {kind, schema, required} = field
   const empty = kind === "text" || kind === "secret" ? text === "" : text.trim() === ""
   if (empty) {
-    if (!required) return "default" in schema && schema.default !== null && schema.nullable ? {value: null} : {unset: true}
+    const standard = field.default ?? null
+    if (!required && standard !== null && schema.nullable) return {value: null}
+    if (standard !== null && kind === "text") return textOf(schema, text)
+    if (standard !== null && kind === "list") return listOf(schema, [])
+    if (!required || standard !== null) return {unset: true}
     return {error: t("invalid.required")}
   }
   if (kind === "boolean") return {value: text === "true"}
@@ -104,15 +112,30 @@ export function fromText(field, text) {
     return values.find(({error}) => error) ?? listOf(schema, values.map(({value}) => value))
   }
   if (kind === "json") {
-    try { return {value: JSON.parse(text)} } catch { return schema.mixed ? {value: text} : {error: t("invalid.json")} }
+    return jsonOf(schema, text)
   }
   return textOf(schema, text)
+}
+
+// Numbers that a browser would round are refused: what runs must be what was typed.
+const isRounded = (value) => Number.isInteger(value) && !Number.isSafeInteger(value)
+
+function jsonOf(schema, text) {
+  let rounded = false
+  const look = (_, value, context) => {
+    rounded ||= typeof value === "number" && isRounded(value) && /^-?\d+$/.test(context?.source ?? "")
+    return value
+  }
+  let value
+  try { value = JSON.parse(text, look) } catch { return schema.mixed ? {value: text} : {error: t("invalid.json")} }
+  return rounded ? {error: t("invalid.large")} : {value}
 }
 
 function numberOf(schema, text, kind) {
   const value = Number(text)
   if (!/^\s*[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?\s*$/i.test(text) || !Number.isFinite(value)) return {error: t("invalid.number")}
   if (kind === "integer" && !Number.isInteger(value)) return {error: t("invalid.integer")}
+  if (kind === "integer" && isRounded(value)) return {error: t("invalid.large")}
   const {minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf} = schema
   if (minimum !== undefined && value < minimum) return {error: t("invalid.least", {least: minimum})}
   if (exclusiveMinimum !== undefined && value <= exclusiveMinimum) return {error: t("invalid.more", {least: exclusiveMinimum})}
@@ -141,15 +164,21 @@ function textOf({minLength, maxLength, pattern}, text) {
   return {value: text}
 }
 
-// All fields together: the parameters to send, and the errors by name. What equals the default is left to the server,
-// unless it was given before.
+// All fields together: the parameters to send, and the errors by name. What nobody touched is sent as it was given, to
+// the last digit, or left to the server where it was not.
 export function parametersOf(fields, texts) {
   const parameters = {}
   const errors = {}
   for (const field of fields) {
-    const {value, unset, error} = fromText(field, texts[field.name] ?? "")
+    const text = texts[field.name] ?? ""
+    if (text === field.value) {
+      if ("given" in field) parameters[field.name] = field.given
+      else if (field.required && (field.default ?? null) === null) errors[field.name] = t("invalid.required")
+      continue
+    }
+    const {value, unset, error} = fromText(field, text)
     if (error) errors[field.name] = error
-    else if (!unset && JSON.stringify(value) !== JSON.stringify(field.default)) parameters[field.name] = value
+    else if (!unset) parameters[field.name] = value
   }
   return {parameters, errors}
 }

@@ -27,11 +27,13 @@ export function sortErrors(errors, names) {
 }
 
 function Form({type, given, busy, refused, onStart, onClose}) {
-  const fields = useMemo(() => fieldsOf(type.parameter_schema, given), [type, given])
-  const [texts, setTexts] = useState(() => textsOf(fields))
+  const [deployment, setDeployment] = useState("")
+  const runsAs = type.deployments.find(({name}) => name === deployment) ?? type.deployments[0]
+  const fields = useMemo(() => fieldsOf(type.parameter_schema, given, runsAs?.parameters), [type, given, runsAs])
+  const [typed, setTyped] = useState({})
+  const texts = {...textsOf(fields), ...typed}
   const [touched, setTouched] = useState({})
   const [tried, setTried] = useState(false)
-  const [deployment, setDeployment] = useState("")
   const [at, setAt] = useState("")
   const form = useRef(null)
   const {parameters, errors} = parametersOf(fields, texts)
@@ -40,7 +42,7 @@ function Form({type, given, busy, refused, onStart, onClose}) {
   const dropped = Object.keys(given).filter((name) => !known.includes(name))
   const late = at !== "" && new Date(at).getTime() <= Date.now() ? t("invalid.past") : ""
   const wrong = Object.keys(errors).length + (late ? 1 : 0)
-  const type_in = (name) => (text) => { setTexts({...texts, [name]: text}); setTouched({...touched, [name]: true}); delete byField[name] }
+  const type_in = (name) => (text) => { setTyped({...typed, [name]: text}); setTouched({...touched, [name]: true}); delete byField[name] }
   const submit = (event) => {
     event.preventDefault()
     setTried(true)
