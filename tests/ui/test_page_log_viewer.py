@@ -75,7 +75,7 @@ async def _copied(page: Page) -> str:
 async def test_of_100_000_lines_only_the_end_is_asked_for_and_older_ones_as_they_come_into_sight(
     site: Site, open_page: OpenPage
 ) -> None:
-    site.double.put(job("one", "completed"))
+    site.double.put(job("one", "completed", age=3600))
     site.double.store_lines("one", *_numbered(100_000))
     page = await open_page(f"{site.url}/jobs?job=one")
 

@@ -298,13 +298,12 @@ async def test_the_deployments_own_values_stand_in_the_form_and_what_is_typed_go
 async def test_an_emptied_field_is_what_it_looks_like_where_its_type_has_that(
     run: Run, name: str, text: str, value: object
 ) -> None:
-    defaults = {"tags": ["all"], "title": "x", "limit": 10, "day": "2026-03-04"}
     schema = {"properties": {
-        "tags": {"type": "array", "items": {"type": "string"}}, "title": {"type": "string"},
-        "limit": {"type": "integer"}, "day": {"type": "string", "format": "date"},
+        "tags": {"type": "array", "items": {"type": "string"}, "default": ["all"]},
+        "title": {"type": "string", "default": "x"},
+        "limit": {"type": "integer", "default": 10},
+        "day": {"type": "string", "format": "date", "default": "2026-03-04"},
     }}  # fmt: skip
-    for field, default in defaults.items():
-        schema["properties"][field]["default"] = default
     form = await run("schema_form.js", FORM, {"schema": schema, "typed": {name: text}})
 
     assert form["parameters"] == ({} if value is None else {name: value})
