@@ -263,10 +263,11 @@ class JobHistory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """A Prefect deployment that can run a job."""
+    """A Prefect deployment that can run a job, with what it gives a job that asks for nothing else."""
 
     id: str
     name: str
+    parameters: Mapping[str, Any] = field(default_factory=dict[str, Any], hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
