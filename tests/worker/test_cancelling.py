@@ -62,6 +62,7 @@ def test_a_job_is_cancelled_although_its_event_was_lost_and_one_that_stops_is_le
     deployment = prefect.deploy(SUBJECTS, "long_step", name="by-line", work_pool=pool)
     ours = prefect.start(deployment, folder=str(tmp_path), seconds=LOOKS_WITHIN + 5.0)
     eventually((tmp_path / "ready").exists, within=60)
+    eventually(lambda: api.get(f"/api/jobs/{ours}").json()["stoppable"] == "cooperative")  # the adapter knows the kit
     assert api.post(f"/api/jobs/{ours}/cancel").is_success
     assert prefect.wait_for(ours, "CANCELLED", "CRASHED") == "CANCELLED"
     assert (tmp_path / "step-done").exists()
