@@ -23,6 +23,16 @@ async def _pick(page: Page, job_id: str) -> None:
     await page.get_by_role("checkbox", name=f"Select Export #{job_id[-6:]}").click()
 
 
+async def _at_the_end(site: Site, open_page: OpenPage) -> Page:
+    """A list of 400 jobs whose first one is chosen, scrolled to its end."""
+    _fill(site, 400)
+    page = await open_page(f"{site.url}/jobs")
+    await _pick(page, "job-399")
+    await page.locator("#list").evaluate("list => { list.scrollTop = list.scrollHeight }")
+    await expect(page.get_by_test_id("job-item-job-000")).to_be_visible()
+    return page
+
+
 async def test_jobs_are_chosen_one_by_one_by_key_and_by_range(site: Site, open_page: OpenPage) -> None:
     _fill(site)
     page = await open_page(f"{site.url}/jobs")
@@ -46,10 +56,7 @@ async def test_jobs_are_chosen_one_by_one_by_key_and_by_range(site: Site, open_p
 
 
 async def test_a_range_reaches_over_rows_that_were_never_loaded(site: Site, open_page: OpenPage) -> None:
-    _fill(site, 400)
-    page = await open_page(f"{site.url}/jobs")
-    await _pick(page, "job-399")
-    await page.locator("#list").evaluate("list => { list.scrollTop = list.scrollHeight }")
+    page = await _at_the_end(site, open_page)
 
     await page.get_by_test_id("job-item-job-000").click(modifiers=["Shift"])
 
@@ -72,11 +79,7 @@ async def test_a_range_takes_ten_thousand_jobs_and_says_so_when_it_was_cut(site:
 
 async def test_a_range_holds_what_the_list_shows_while_new_jobs_wait(site: Site, open_page: OpenPage) -> None:
     """They wait behind a pill. Asked by the numbers of rows, the range held jobs above it and lacked its last ones."""
-    _fill(site, 400)
-    page = await open_page(f"{site.url}/jobs")
-    await _pick(page, "job-399")
-    await page.locator("#list").evaluate("list => { list.scrollTop = list.scrollHeight }")
-    await expect(page.get_by_test_id("job-item-job-000")).to_be_visible()
+    page = await _at_the_end(site, open_page)
     for number in range(12):
         site.double.put(job(f"new-{number:02}", "failed", age=0))
     await expect(page.get_by_role("button", name="Show 12 new jobs")).to_be_visible()
@@ -105,11 +108,7 @@ async def test_a_range_begins_at_its_job_though_others_came_above_it(site: Site,
 
 
 async def test_a_range_that_is_given_up_while_it_is_asked_for_picks_nothing(site: Site, open_page: OpenPage) -> None:
-    _fill(site, 400)
-    page = await open_page(f"{site.url}/jobs")
-    await _pick(page, "job-399")
-    await page.locator("#list").evaluate("list => { list.scrollTop = list.scrollHeight }")
-    await expect(page.get_by_test_id("job-item-job-000")).to_be_visible()
+    page = await _at_the_end(site, open_page)
     site.double.gates["search"] = asyncio.Event()
     await page.get_by_test_id("job-item-job-000").click(modifiers=["Shift"])
     await page.keyboard.press("Escape")

@@ -45,7 +45,7 @@ export const kindOf = (schema) => {
 }
 
 // The fields in the author's order. `value` is the text that the form begins with: of what was `given` before, else of
-// what the deployment gives (`own`), else of the schema's default.
+// what the deployment gives by itself, else of the schema's default.
 export function fieldsOf(schema, given = {}, ofDeployment = {}) {
   const properties = schema?.properties ?? {}
   const position = ([, property], index) => [property.position ?? index, index]
