@@ -86,6 +86,8 @@ def test_lines_are_counted_as_the_file_has_them(path: Path) -> None:
         (b"Camera,Risk Score\na,1\n", "no column 'Started At'"),
         (b"\x89PNG\r\n\x1a\n" + bytes(50), "no column 'Started At'"),
         (f"{HEADING},Started At\n".encode(), "twice"),
+        (f"{HEADING}\r1,Front,{START}\r".encode(), "heading is no CSV: a carriage return stands outside of quotes"),
+        (f"{HEADING},{'x' * 140_000}\n".encode(), "heading is no CSV: a cell is longer than 131,072 characters"),
         (f'{HEADING}\n1,a,"{START}\n2,b,{START}\n'.encode(), "within the quotes of a cell that begin in line 2"),
         (b'[{"a": 1}, {"a"', "ends before its JSON array does, in line 1"),
         (b'[{"a": 1},\n{"a": "x', "ends before its JSON array does, in line 2"),
