@@ -39,7 +39,7 @@ WORKER = {
 }
 
 
-def embedded_server(data: Path) -> dict[str, str]:
+def embedded_server(data: Path, port: int = 4200) -> dict[str, str]:
     """The environment of `prefect server start` with everything it keeps in a data folder."""
     return {
         **PRIVATE,
@@ -50,6 +50,8 @@ def embedded_server(data: Path) -> dict[str, str]:
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         # Seconds until a job that found no place may ask again (Prefect: 30).
         "PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS": "5",
+        # Whose pages may use it: its own (Prefect: everybody's).
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{port},http://localhost:{port}",
         # The log stream is off by default; the adapter is woken by it.
         "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
         "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 WORKER_STOPS_WITHIN = 9.5  # seconds: a little more than it gives its jobs, and what watches them
 OWN = (sys.executable, "-m", "prefect_jobs.cli")
+SERVER = (sys.executable, "-m", "prefect_jobs.embedded_server")
 
 
 def up(
@@ -94,11 +95,11 @@ def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) ->
     stages: list[list[ChildSpec]] = []
     if not prefect_api:
         prefect_api = _own_prefect(prefect_port)
-        own = {name: os.environ.get(name, value) for name, value in embedded_server(data).items()}
+        own = {name: os.environ.get(name, value) for name, value in embedded_server(data, prefect_port).items()}
         environment |= {**own, API_URL: prefect_api}
-        server = ("-m", "prefect", "server", "start", "--host", LOOPBACK, "--port", str(prefect_port))
+        command = ("prefect", "server", "start", "--host", LOOPBACK, "--port", str(prefect_port))
         ready = AnswersHttp(f"{prefect_api}/health")
-        stages.append([ChildSpec("prefect", (sys.executable, *server), ready, environment, stop_seconds=3)])
+        stages.append([ChildSpec("prefect", (*SERVER, *command), ready, environment, stop_seconds=3)])
     # A line for each request would bury what a person in front of the terminal wants to read.
     quiet = {"PREFECT_JOBS_ACCESS_LOG": os.environ.get("PREFECT_JOBS_ACCESS_LOG", "false")}
     # Jobs inherit the worker's environment, and a job has no business with the keys of the API. Their sidecars hear of
