@@ -14,6 +14,7 @@ from prefect_jobs.events import open_event_store
 from prefect_jobs.events.backup.making import write_backup
 from prefect_jobs.events.export_file import open_writer, require_columns
 from prefect_jobs.events.selection import EventSelection, day_before
+from prefect_jobs.events.times import EventTime
 from prefect_jobs.export_terms import ExportTerms, forget_terms, write_terms
 from prefect_jobs.exports import EXPORTS_PATH, EXTENSIONS, export_stem, require_format
 from prefect_jobs.finished_files import new_finished_file
@@ -28,8 +29,8 @@ def export(
     format: str = "csv",
     camera_id: str | None = None,
     risk_level: str | None = None,
-    start_date: datetime | None = None,
-    end_date: datetime | None = None,
+    start_date: EventTime | None = None,
+    end_date: EventTime | None = None,
     reviewed: bool | None = None,
     period: Literal["yesterday"] | None = None,
     export_type: Literal["events", "alerts", "full_backup"] = "events",

@@ -1,7 +1,6 @@
 """Score chosen events again and report what changed: a job that asks the engine once more, and keeps both scores."""
 
 import io
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 
@@ -24,6 +23,7 @@ from prefect_jobs.events.evaluation_book import (
 )
 from prefect_jobs.events.export_file import csv_text
 from prefect_jobs.events.selection import EventSelection
+from prefect_jobs.events.times import EventTime
 from prefect_jobs.kit.this_run import this_run_id
 from prefect_jobs.settings import Settings
 
@@ -38,8 +38,8 @@ def re_evaluation(
     event_ids: list[int] | None = None,
     camera_id: str | None = None,
     risk_level: str | None = None,
-    start_date: datetime | None = None,
-    end_date: datetime | None = None,
+    start_date: EventTime | None = None,
+    end_date: EventTime | None = None,
     reviewed: bool | None = None,
     limit: Annotated[int, Field(ge=1, le=1_000_000)] = 100,
     apply: bool = False,

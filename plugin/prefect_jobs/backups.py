@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from prefect_jobs.events.times import as_utc
+from prefect_jobs.iso_time import as_utc
 
 BACKUP_FILE_NAME = re.compile(r"backup_\d{8}_\d{6}_[0-9a-f]{8}\.zip", re.ASCII)
 """Use with `fullmatch`: a name that a backup has; hidden files and paths never match."""

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from uuid import UUID
 
-from prefect_jobs.events.times import as_utc
+from prefect_jobs.iso_time import as_utc
 
 EXTENSIONS = {"csv": "csv", "json": "json", "zip": "zip", "excel": "xlsx"}
 """The export formats, and how the names of their files end."""

@@ -15,10 +15,12 @@ from uuid import UUID
 
 from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import SchemaError, ValidationError
+from pydantic import TypeAdapter
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from prefect_jobs.gateway import DeployedFlow, Deployment, Gateway
+from prefect_jobs.iso_time import as_utc, is_day, read_time
 
 BUILT_IN = {
     "export": "Export events to CSV, JSON, or ZIP format",
@@ -117,16 +119,19 @@ def readable(name: str) -> str:
 # -- parameters -----------------------------------------------------------------------------------------------------
 
 _formats = FormatChecker(formats=())
+_AS_A_FLOW_READS_IT = TypeAdapter(datetime)
+_DAY = TypeAdapter(date)
 
 
 @_formats.checks("date-time", raises=ValueError)
 def _is_time(value: object) -> bool:
-    return not isinstance(value, str) or bool(datetime.fromisoformat(value))
+    # The flow's own Pydantic must read the same of it, which takes fewer forms of a time, and numbers as well.
+    return not isinstance(value, str) or read_time(value) == as_utc(_AS_A_FLOW_READS_IT.validate_python(value))
 
 
 @_formats.checks("date", raises=ValueError)
 def _is_date(value: object) -> bool:
-    return not isinstance(value, str) or bool(date.fromisoformat(value))
+    return not isinstance(value, str) or (is_day(value) and bool(_DAY.validate_python(value)))
 
 
 @_formats.checks("uuid", raises=ValueError)

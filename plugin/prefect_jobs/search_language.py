@@ -25,6 +25,7 @@ from prefect_jobs.conditions import (
     Plain,
     RangedColumn,
 )
+from prefect_jobs.iso_time import is_day, read_time
 from prefect_jobs.job_states import STATES_BY_STATUS, TABLE
 
 LENGTH_LIMIT = 1_000
@@ -267,12 +268,10 @@ def _moment(text: str, now: datetime) -> tuple[int, int, bool]:
         then = _microseconds(now) - span(text)
         return then, then, True
     try:
-        moment = datetime.fromisoformat(text)
+        start = _microseconds(read_time(text))
     except ValueError as error:
         raise ValueError(f"{text!r} is neither a date such as 2026-03-04, nor a time, nor an age such as 2d") from error
-    start = _microseconds(moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment)
-    whole_day = re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", text) is not None
-    return start, start + (_UNITS["d"] - 1 if whole_day else 0), False
+    return start, start + (_UNITS["d"] - 1 if is_day(text) else 0), False
 
 
 def _microseconds(moment: datetime) -> int:

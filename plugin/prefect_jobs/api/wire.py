@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field, PlainSerializer
 
+from prefect_jobs.iso_time import read_time
 from prefect_jobs.job_states import Status
 from prefect_jobs.jobs import Job, Stoppable
 from prefect_jobs.store import FoundJobs, Page, StoredLine
@@ -28,15 +29,11 @@ def _iso_time(value: object) -> object:
         return value
     if not isinstance(value, str):
         raise ValueError("Input should be an ISO 8601 date-time as text")
-    try:
-        moment = datetime.fromisoformat(value.strip())
-    except ValueError as error:
-        raise ValueError("Input should be an ISO 8601 date-time") from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return read_time(value)
 
 
 RequestTime = Annotated[AwareDatetime, BeforeValidator(_iso_time)]
-"""Any ISO 8601 time; without an offset it is UTC."""
+"""An ISO 8601 time, in UTC; without an offset it is UTC."""
 
 OffsetTime = Annotated[datetime, PlainSerializer(with_offset, return_type=str)]
 ZTime = Annotated[datetime, PlainSerializer(with_z, return_type=str)]

@@ -21,7 +21,7 @@ def sample(
     seed: Annotated[int, typer.Option(help="The same seed gives the same events.")] = 0,
     append: Annotated[bool, typer.Option("--append", help="Add to a store that already holds events.")] = False,
     until: Annotated[
-        datetime | None, typer.Option(help="Time of the newest event, in UTC. Now, when left out.")
+        str | None, typer.Option(help="Time of the newest event, in UTC unless it says another. Now, when left out.")
     ] = None,
 ) -> None:
     """Write sample events: cameras, what they saw, and how risky it was.
@@ -34,9 +34,11 @@ def sample(
     from prefect_jobs.cli.settings import load_settings
     from prefect_jobs.databases import DatabaseNotOpened
     from prefect_jobs.events.sample import EventStoreNotEmpty, write_sample
+    from prefect_jobs.iso_time import NoTime, read_time
 
     settings = load_settings()
-    now = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
+    with refusing(NoTime):
+        now = read_time(until) if until else datetime.now(UTC)
     with (
         refusing_missing_parts(),
         refusing(EventStoreNotEmpty),

@@ -4,6 +4,7 @@ import re
 from datetime import datetime, timedelta
 
 from prefect_jobs.cli.refusals import Refusal
+from prefect_jobs.iso_time import read_local_time
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SPAN = re.compile(r"\+?(\d{1,6})([smhdw])")
@@ -37,7 +38,6 @@ def coming_moment(option: str, text: str, *, now: datetime) -> datetime:
 
 def _moment(option: str, text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text.strip())
-        return moment.astimezone()
-    except (ValueError, OverflowError) as error:
+        return read_local_time(text).astimezone()
+    except (ValueError, OverflowError, OSError) as error:  # the last: times that the C library cannot place
         raise Refusal(f"{option} is no time: {text!r}. Write 2026-03-04T08:15, 2h or 3d.") from error

@@ -6,23 +6,28 @@ every field is expected, and everything that section 16 adds has a default.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar, cast
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from prefect_jobs.client.errors import ServerFailed
+from prefect_jobs.iso_time import read_time
 
 T = TypeVar("T")
 
 _BODY = "body"
 
 
-def _aware(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+def _moment(value: object) -> object:
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("it is no time as text")
+    return read_time(value)
 
 
-Moment = Annotated[datetime, AfterValidator(_aware)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 """A time as the server wrote it, with ``Z`` or an offset; without either it is UTC."""
 
 _ADAPTERS: dict[type[Any], tuple[TypeAdapter[Any], bool]] = {}

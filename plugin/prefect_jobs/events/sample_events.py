@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from prefect_jobs.events.risk_levels import level_of
 from prefect_jobs.events.sample_scenes import CAMERAS, HOSTILE_TEXTS, NOTES, SCENES, SampleCamera, Scene
-from prefect_jobs.events.times import as_utc
+from prefect_jobs.iso_time import as_utc
 
 EVENTS_PER_DAY = 3_000
 FEWEST_DAYS = 14

@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, func, select, type_coerce
 
 from prefect_jobs.events.models import Camera, Detection, Event
-from prefect_jobs.events.times import IsoUtcText, as_utc
+from prefect_jobs.events.times import IsoUtcText
+from prefect_jobs.iso_time import as_utc
 
 UNKNOWN_CAMERA = "Unknown"
 ALERTING = ("high", "critical")

@@ -4,20 +4,16 @@ Here an instant is stored on SQLite as the very text an export prints: ISO 8601 
 that text order is time order and printing is free. Other databases keep their own type with a time zone.
 """
 
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
 
+from pydantic import BeforeValidator
 from sqlalchemy import DateTime, Dialect, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from prefect_jobs.iso_time import as_utc, read_time
+
 ISO_WIDTH = len("2026-03-04T08:15:00.120345+00:00")
-
-
-def as_utc(moment: datetime) -> datetime:
-    """The same instant in UTC; a moment without an offset is read as UTC."""
-    if moment.tzinfo is UTC:
-        return moment
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def iso_utc(moment: datetime) -> str:
@@ -29,7 +25,20 @@ def read_iso(moment: str) -> datetime:
     """The instant that a text as of `iso_utc` says. Raises `ValueError`."""
     if not isinstance(moment, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # it comes from a file
         raise ValueError(f"It is no time: {moment!r}")
-    return as_utc(datetime.fromisoformat(moment))
+    return read_time(moment)
+
+
+def _event_time(value: object) -> object:
+    """Read the text of a job's parameter; Pydantic alone would take numbers, and guess what they count."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("A time is written as text, in ISO 8601")
+    return read_time(value)
+
+
+EventTime = Annotated[datetime, BeforeValidator(_event_time)]
+"""A time as a parameter of a job on events; without an offset it is UTC."""
 
 
 def _column_type(dialect: Dialect) -> TypeEngine[Any]:

@@ -7,10 +7,11 @@ small frozen values; nothing behind this module knows how Prefect spells them.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, cast
 
 from prefect_jobs.clean_text import clean
+from prefect_jobs.iso_time import read_time
 from prefect_jobs.report_names import (
     CREATED_LABEL,
     KIT_LABEL,
@@ -173,8 +174,7 @@ def parse_time(text: str) -> datetime:
         ValueError: the text is no time.
         TypeError: it is no text.
     """
-    moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return read_time(text)
 
 
 def _time(value: object) -> datetime | None:

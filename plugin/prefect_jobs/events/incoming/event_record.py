@@ -11,7 +11,8 @@ from typing import Any, cast
 
 from prefect_jobs.events.incoming.records import Record, Rejected
 from prefect_jobs.events.risk_levels import LEVELS
-from prefect_jobs.events.times import as_utc, iso_utc
+from prefect_jobs.events.times import iso_utc
+from prefect_jobs.iso_time import NoTime, read_time, shown
 
 LEVEL_NAMES = frozenset(name for name, _ in LEVELS)
 TEXT_LIMIT = 100_000
@@ -101,9 +102,9 @@ def _number(least: int, most: int) -> Callable[[Any], int]:
         if isinstance(number, float) and number.is_integer():
             number = int(number)
         if isinstance(number, bool) or not isinstance(number, int):
-            raise ValueError(f"It is no whole number: {_shown(value)}")
+            raise ValueError(f"It is no whole number: {shown(value)}")
         if not least <= number <= most:
-            raise ValueError(f"It must be from {least} to {most}, and is {_shown(value)}")
+            raise ValueError(f"It must be from {least} to {most}, and is {shown(value)}")
         return number
 
     return parse
@@ -113,21 +114,21 @@ def _time(value: Any) -> datetime:
     if not isinstance(value, str):
         raise ValueError(f"It is no time as text but {_kind(value)}")
     try:
-        return as_utc(datetime.fromisoformat(value.strip()))
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"It is no ISO 8601 time: {_shown(value)}") from error
+        return read_time(value)
+    except NoTime as error:
+        raise ValueError(f"It is no ISO 8601 time: {shown(value)}") from error
 
 
 def _switch(value: Any) -> bool:
     known = value if isinstance(value, bool) else _YES.get(str(value).strip().lower())
     if known is None:
-        raise ValueError(f"It is neither yes nor no: {_shown(value)}")
+        raise ValueError(f"It is neither yes nor no: {shown(value)}")
     return known
 
 
 def _level(value: Any) -> str:
     if not isinstance(value, str) or value not in LEVEL_NAMES:
-        raise ValueError(f"It is none of low, medium, high, critical: {_shown(value)}")
+        raise ValueError(f"It is none of low, medium, high, critical: {shown(value)}")
     return value
 
 
@@ -135,10 +136,6 @@ def _objects(value: Any) -> str:
     if isinstance(value, list):
         value = ", ".join(map(str, cast("list[Any]", value)))
     return _text(TEXT_LIMIT)(value)
-
-
-def _shown(value: Any) -> str:
-    return repr(value)[:60].encode("utf-8", "backslashreplace").decode()
 
 
 def _kind(value: Any) -> str:
