@@ -51,6 +51,7 @@ class Pace:
     events_rest: float = 0.25
     """Pause between two readings that events asked for, once more was asked than the budget allows."""
     follow: float = 1.0
+    promote: float = 1.0
     beat: float = BEAT_EVERY
 
 
@@ -318,7 +319,9 @@ class Feed:
     async def _promote(self) -> None:
         while True:
             await self._reader.promote_due()
-            await asyncio.sleep(1)
+            with contextlib.suppress(GatewayError):  # while Prefect is away nobody can say whether the proof is there
+                await self._reader.end_unproven()
+            await asyncio.sleep(self._pace.promote)
 
     def _fail(self, error: GatewayError) -> None:
         if str(error) != self._problem:

@@ -14,6 +14,7 @@ from prefect_jobs.attempts import Attempt, attempts_of, previous_errors
 from prefect_jobs.clean_text import clean
 from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState, RunStep
 from prefect_jobs.jobs import Job
+from prefect_jobs.proofs import as_proven
 from prefect_jobs.sidecar.receipt import find_receipt, with_receipt
 from prefect_jobs.store.history import Circumstances, HistoryStore, StoredHistory
 from prefect_jobs.transitions import Action, Origin, Transition, transitions_of
@@ -71,12 +72,13 @@ class Histories:
         stored, complete = await self._current(job)
         actions = await self._store.actions(job.job_id)
         about = stored.circumstances
-        attempts = attempts_of(stored.states, stored.workers, result=job.result)
+        states = as_proven(stored.states, uses_kit=job.uses_kit, ended=job.ended)
+        attempts = attempts_of(states, stored.workers, result=job.result)
         return History(
-            transitions=transitions_of(stored.states, actions, about.origin),
+            transitions=transitions_of(states, actions, about.origin),
             attempts=attempts,
             steps=[_closed(step, attempts) for step in about.steps],
-            previous_errors=previous_errors(stored.states),
+            previous_errors=previous_errors(states),
             circumstances=about,
             complete=complete,
         )

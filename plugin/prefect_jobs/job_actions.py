@@ -169,6 +169,8 @@ class JobActions:
         except StateRefused as error:
             # It ended between the look at it and the write.
             job = await self.current(job_id)
+            if job.awaits_proof and verb in ("cancel", "abort"):
+                return job  # its processes are being killed
             raise ActionRefused(verb, job, refusal(verb, job) or "refused", error.reason) from error
         if written.type == "CANCELLED":
             self._promises[job_id] = (written.id, datetime.now(UTC))

@@ -5,12 +5,13 @@ ten, the dotted one (`job.progress`, …) at most once a second. Both follow fro
 is kept, for the jobs that have not ended.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from prefect_jobs.job_states import CANCELLED_STATES
+from prefect_jobs.job_states import CANCELLED_STATES, Status
 from prefect_jobs.jobs import Job
 
 Frame = dict[str, Any]
@@ -19,6 +20,8 @@ PROGRESS_EVERY = timedelta(seconds=1)
 JUMP = 10
 """Points of progress that are told at once, and the step of the older family."""
 CHANNEL = "jobs"
+ENDS_KEPT = 20_000
+"""Ends of jobs that are remembered, so that each is told once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class JobNews:
 
     def __init__(self, baseline: Iterable[Job] = ()) -> None:
         self._told: dict[str, _Told] = {}
+        self._ends: OrderedDict[str, tuple[int, Status]] = OrderedDict()
         for job in baseline:
             if not job.ended:
                 began = job.attempt if job.status == "running" else 0
@@ -56,10 +60,13 @@ class JobNews:
     def forget(self, job_id: str) -> None:
         """A job was deleted."""
         self._told.pop(job_id, None)
+        self._ends.pop(job_id, None)
 
     def changed(self, job: Job, *, now: datetime) -> list[Frame]:
         """The frames that tell of this change."""
         told = self._told.get(job.job_id)
+        if job.ended and self._ends.get(job.job_id) == (job.attempt, job.status):
+            return []  # more is known of an end that was told: its receipt came
         if told is None and job.ended:
             if job.completed_at is None or now - job.completed_at > timedelta(minutes=1):
                 return []  # it ended long ago, and is only now read for the first time
@@ -71,7 +78,9 @@ class JobNews:
             frames.append(self._dotted("job.started", job, now, _started(job)))
         if job.ended:
             self._told.pop(job.job_id, None)
+            self._remember_end(job)
             return frames + self._ended(job, now)
+        self._ends.pop(job.job_id, None)
         if job.status == "running":
             if job.progress // JUMP > told.progress // JUMP:
                 frames.append({"type": "job_progress", "data": _progress(job)})
@@ -85,6 +94,12 @@ class JobNews:
                     frames.append(self._dotted("job.progress", job, now, _progress(job) | {"message": job.message}))
         self._told[job.job_id] = told
         return frames
+
+    def _remember_end(self, job: Job) -> None:
+        self._ends[job.job_id] = job.attempt, job.status
+        self._ends.move_to_end(job.job_id)
+        if len(self._ends) > ENDS_KEPT:
+            self._ends.popitem(last=False)
 
     def due(self, *, now: datetime) -> list[Frame]:
         """The frames of progress that waited for its second to pass."""

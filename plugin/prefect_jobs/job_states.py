@@ -17,6 +17,8 @@ class JobState(NamedTuple):
     state: str
 
 
+ABORTING = JobState("running", "aborting")
+
 # Prefect's type → name → job state; the name None stands for any other.
 TABLE: dict[str, dict[str | None, JobState]] = {
     "SCHEDULED": {
@@ -31,7 +33,7 @@ TABLE: dict[str, dict[str | None, JobState]] = {
     "PAUSED": {"Suspended": JobState("pending", "suspended"), None: JobState("running", "paused")},
     "CANCELLING": {
         "Stopping": JobState("running", "stopping"),
-        "Aborting": JobState("running", "aborting"),
+        "Aborting": ABORTING,
         None: JobState("running", "cancelling"),
     },
     "COMPLETED": {"Cached": JobState("completed", "cached"), None: JobState("completed", "completed")},

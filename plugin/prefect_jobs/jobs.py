@@ -8,7 +8,8 @@ from typing import Any, Literal, cast
 
 from prefect_jobs.clean_text import clean, clean_value
 from prefect_jobs.gateway.runs import Progress, Run
-from prefect_jobs.job_states import ENDED, Status, job_state
+from prefect_jobs.job_states import ABORTING, ENDED, Status, job_state
+from prefect_jobs.proofs import STOPPED_STATES, ended_at, proof_due, receipt_of
 from prefect_jobs.sidecar.receipt import without_receipt
 
 Stoppable = Literal["cooperative", "prefect"]
@@ -31,6 +32,7 @@ class Job:
     started_at: datetime | None
     completed_at: datetime | None
     due_at: datetime | None
+    """When it goes on by the clock alone: a waiting one may start, a killed one ends without a proof."""
     attempt: int
     deployment_id: str | None
     parameters: Mapping[str, Any]
@@ -38,6 +40,12 @@ class Job:
     state_id: str | None
     reported: Progress | None
     """The progress this row was drawn from, kept so that an older report never overwrites a newer one."""
+    prepared_at: datetime | None = None
+    """When Prefect made its run, where a schedule prepared it; it counts as created when it was due."""
+    state_name: str | None = None
+    """What its author called its final state."""
+    receipt: str | None = None
+    """The receipt of its end, where there is one."""
     version: int = 0
     slot: int = 0
     """The key of its row in the index."""
@@ -58,6 +66,20 @@ class Job:
         """Whether the job has reached a final status."""
         return self.status in ENDED
 
+    @property
+    def awaits_proof(self) -> bool:
+        """Whether its end is written, and not yet proven."""
+        return self.state == ABORTING.state and self.due_at is not None
+
+    @property
+    def stop_proven(self) -> bool | None:
+        """Whether a receipt proves that nothing of a stopped job is left; None where none was stopped."""
+        stopped = self.uses_kit and self.started_at is not None and self.state in STOPPED_STATES
+        return self.receipt is not None if stopped else None
+
+
+ABORTING_BY_USER = "Aborting: User requested"
+ABORTING_BY_CLOCK = "Aborting: Time limit exceeded"
 
 # Prefect puts these words in front of what the flow itself said.
 _FRAMES = re.compile(
@@ -91,7 +113,7 @@ def message_of(status: Status, state: str, error: str | None, reported: str | No
     if status == "failed":
         return f"Failed: {error}"
     if state == "aborting":
-        return "Aborting: User requested"
+        return ABORTING_BY_USER
     return reported
 
 
@@ -104,6 +126,9 @@ def newest_progress(run_count: int, *reports: Progress | None) -> Progress | Non
 def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> Job:
     """What the contract says of this run; ``known`` is progress learnt by an event, maybe newer than the run's own."""
     status, state = job_state(run.state_type, run.state_name, scheduled_for=run.scheduled_for, now=now)
+    due = proof_due(run)
+    if due is not None and now < due:
+        status, state = ABORTING
     begun = status != "pending" or state == "suspended"
     reported = newest_progress(run.run_count, run.progress, known) if begun else None
     error = error_of(state, clean(run.state_message or "")) if status == "failed" else None
@@ -112,9 +137,13 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
     if started_at is not None and started_at < run.created_at:
         # `python myflow.py` starts its clock before the server writes the run's record.
         started_at = run.created_at
-    completed_at = run.ended_at if status in ENDED else None
+    completed_at = ended_at(run) if status in ENDED else None
     waits_again = state == "awaiting_retry" or (status == "pending" and not begun and run.run_count > 0)
-    queued = f"Queued for attempt {run.run_count + 1}" if waits_again else None
+    message = message_of(status, state, error, reported.message if reported else None)
+    if waits_again:
+        message = f"Queued for attempt {run.run_count + 1}"
+    elif state == ABORTING.state and run.state_type == "FAILED":
+        message = ABORTING_BY_CLOCK
     return Job(
         job_id=run.id,
         name=clean(run.name),
@@ -122,17 +151,18 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         status=status,
         state=state,
         progress=100 if status == "completed" else (reported.percent if reported else 0),
-        message=queued if queued else message_of(status, state, error, reported.message if reported else None),
+        message=message,
         error=error,
         result=clean_value(run.result) if status == "completed" else None,
         created_at=run.created_at,
         started_at=started_at,
         completed_at=max(completed_at, started_at or run.created_at) if completed_at else None,
-        due_at=run.scheduled_for if status == "pending" else None,
+        due_at=run.scheduled_for if status == "pending" else due if state == ABORTING.state else None,
         attempt=max(1, run.run_count),
         deployment_id=run.deployment_id,
         parameters=clean_value(dict(run.parameters)),
         uses_kit=run.uses_kit,
         state_id=run.state_id,
         reported=reported,
+        receipt=receipt_of(run) if status in ENDED else None,
     )

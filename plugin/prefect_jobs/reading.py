@@ -63,6 +63,16 @@ class JobReader:
         async with self._publishing:
             self._publish(await self._index.promote_due(now=self._clock()))
 
+    async def end_unproven(self) -> None:
+        """End the killed jobs whose proof has been awaited for long enough, unless Prefect holds it by now.
+
+        Raises:
+            GatewayError: Prefect could not be read.
+        """
+        async for ids in self._index.unproven(now=self._clock()):
+            self._budget.spend(-(-len(ids) // PAGE))
+            await self.check(ids)
+
     async def follow(self) -> None:
         """Take over what others wrote into the index."""
         async with self._publishing:

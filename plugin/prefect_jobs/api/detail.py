@@ -124,6 +124,10 @@ class JobDetail(BaseModel):
     metadata: JobMetadata
     version: int = Field(examples=[1772612103000])
     stoppable: Stoppable = Field(examples=["prefect"])
+    stop_proven: bool | None = Field(
+        description="Whether a receipt proves that nothing of a stopped job is left; null where none was stopped.",
+        examples=[None],
+    )
     pending_reason: WaitsFor | None = Field(description="Why it waits, while it does.", examples=[None])
     prefect_url: str | None = Field(description="The run in Prefect's own pages.", examples=[None])
 
@@ -164,9 +168,17 @@ async def get_detail(adapter: TheAdapter, job_id: str) -> JobDetail:
         ),
         version=job.version,
         stoppable=job.stoppable,
+        stop_proven=_stop_proven(job, past),
         pending_reason=await what_it_waits_for(adapter, job),
         prefect_url=adapter.gateway.run_page(job.job_id),
     )
+
+
+def _stop_proven(job: Job, past: History | None) -> bool | None:
+    """As the job says; but one that was cancelled between two attempts had nothing at work that could be stopped."""
+    if job.stop_proven is False and past is not None and past.transitions and past.transitions[-1].before == "pending":
+        return None
+    return job.stop_proven
 
 
 def duration_of(job: Job, *, now: datetime) -> float | None:

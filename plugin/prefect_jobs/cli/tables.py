@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from prefect_jobs.client import Job, JobDetail, JobHistory, JobStats
 
 COLOURS = {"pending": "blue", "running": "cyan", "completed": "green", "failed": "red"}
+STOPS = {True: "proven: nothing of it is left", False: "not proven: something of it may still run"}
 STATE_COLOURS = {"cancelled": "yellow", "aborted": "yellow", "stopping": "yellow", "aborting": "yellow"}
 LEVEL_COLOURS = {"ERROR": "red", "WARNING": "yellow", "DEBUG": "dim"}
 BAR = 8
@@ -105,6 +106,7 @@ def detail_table(detail: "JobDetail") -> "Table":
         "parameters": _values(detail.metadata.input_params),
         "result": _values(detail.result),
         "error": detail.error,
+        "stop": None if detail.stop_proven is None else STOPS[detail.stop_proven],
         "Prefect": detail.prefect_url,
     }
     for name, value in facts.items():

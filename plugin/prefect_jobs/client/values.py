@@ -218,6 +218,8 @@ class JobDetail:
     name: str | None = None
     error_traceback: str | None = None
     stoppable: str | None = None
+    stop_proven: bool | None = None
+    """Whether a receipt proves that nothing of a stopped job is left; None where none was stopped."""
     prefect_url: str | None = None
     body: dict[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
 

@@ -61,7 +61,7 @@ class Readings:
 
     def note(self, run: Run, job: Job) -> None:
         """The index says of this job what this reading says."""
-        if job.ended or job.state == "scheduled":
+        if job.ended or job.state == "scheduled" or job.awaits_proof:  # the clock alone may change what it says
             self._known.pop(run.id, None)
             return
         self._known[run.id] = run, job.slot, job.version

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefect_jobs.conditions import Between, Condition, HasError, Not, OneOf, RangedColumn
-from prefect_jobs.job_states import ENDED, SCHEDULED_AHEAD, TABLE, JobState, Status
+from prefect_jobs.job_states import ABORTING, ENDED, SCHEDULED_AHEAD, TABLE, JobState, Status
 from prefect_jobs.jobs import Job
 from prefect_jobs.store.tables import to_microseconds
 
@@ -34,7 +34,7 @@ _STATES: tuple[JobState, ...] = (
 STATE_CODES = {state.state: code for code, state in enumerate(_STATES)}
 STATES = tuple(state.state for state in _STATES)
 STATUS_OF: tuple[Status, ...] = tuple(state.status for state in _STATES)
-ABSENT, AHEAD = 0, STATE_CODES["scheduled"]
+ABSENT, AHEAD, KILLED = 0, STATE_CODES["scheduled"], STATE_CODES[ABORTING.state]
 ID_END = 6
 """Characters at the end of an id by which people call a job: the page's cards show no more of it."""
 NO_END = -1
@@ -245,6 +245,11 @@ class Columns:
     def ahead(self) -> Slots:
         """What a schedule prepared ahead."""
         return np.flatnonzero(self.state[: self.size] == AHEAD).astype(np.int32)
+
+    def unproven(self, moment: int) -> Slots:
+        """The killed jobs whose proof was awaited until this moment at the latest."""
+        due = self.due_at[: self.size]
+        return np.flatnonzero((self.state[: self.size] == KILLED) & (due != MISSING) & (due <= moment)).astype(np.int32)
 
     def present(self) -> Slots:
         """Every job there is."""

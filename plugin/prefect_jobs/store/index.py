@@ -459,6 +459,11 @@ class JobIndex:
         async for ids in self._ids(self._columns.active() if active_only else self._columns.present()):
             yield ids
 
+    async def unproven(self, *, now: datetime) -> AsyncIterator[list[str]]:
+        """Ids, some hundred at a time, of the killed jobs whose proof is awaited no longer."""
+        async for ids in self._ids(self._columns.unproven(to_microseconds(now))):
+            yield ids
+
     async def running(self) -> AsyncIterator[list[str]]:
         """Ids, some hundred at a time, of the running jobs."""
         async for ids in self._ids(self._columns.running()):
