@@ -73,6 +73,8 @@ class Histories:
         actions = await self._store.actions(job.job_id)
         about = stored.circumstances
         states = as_proven(stored.states, uses_kit=job.uses_kit, ended=job.ended)
+        if job.prepared_at is not None and states:
+            states[0] = replace(states[0], timestamp=job.created_at)
         attempts = attempts_of(states, stored.workers, result=job.result)
         return History(
             transitions=transitions_of(states, actions, about.origin),

@@ -117,6 +117,17 @@ def message_of(status: Status, state: str, error: str | None, reported: str | No
     return reported
 
 
+def became_due(run: Run) -> datetime:
+    """When a job counts as created: one that a schedule prepared, days ahead maybe, when it was due.
+
+    One that began or was cancelled before its time became a job then: nothing is told of the future.
+    """
+    due = run.expected_at or run.scheduled_for
+    if not run.scheduled_by_prefect or due is None:
+        return run.created_at
+    return min(due, run.first_started_at or due)
+
+
 def newest_progress(run_count: int, *reports: Progress | None) -> Progress | None:
     """The latest report of the current attempt."""
     current = [report for report in reports if report is not None and report.attempt == run_count]
@@ -129,14 +140,15 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
     due = proof_due(run)
     if due is not None and now < due:
         status, state = ABORTING
+    created_at = became_due(run)
     begun = status != "pending" or state == "suspended"
     reported = newest_progress(run.run_count, run.progress, known) if begun else None
     error = error_of(state, clean(run.state_message or "")) if status == "failed" else None
     # Prefect gives a run that was cancelled before any attempt a start time too: that of its end.
     started_at = run.started_at if begun and run.run_count > 0 else None
-    if started_at is not None and started_at < run.created_at:
+    if started_at is not None and started_at < created_at:
         # `python myflow.py` starts its clock before the server writes the run's record.
-        started_at = run.created_at
+        started_at = created_at
     completed_at = ended_at(run) if status in ENDED else None
     waits_again = state == "awaiting_retry" or (status == "pending" and not begun and run.run_count > 0)
     message = message_of(status, state, error, reported.message if reported else None)
@@ -154,9 +166,9 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         message=message,
         error=error,
         result=clean_value(run.result) if status == "completed" else None,
-        created_at=run.created_at,
+        created_at=created_at,
         started_at=started_at,
-        completed_at=max(completed_at, started_at or run.created_at) if completed_at else None,
+        completed_at=max(completed_at, started_at or created_at) if completed_at else None,
         due_at=run.scheduled_for if status == "pending" else due if state == ABORTING.state else None,
         attempt=max(1, run.run_count),
         deployment_id=run.deployment_id,
@@ -164,5 +176,6 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         uses_kit=run.uses_kit,
         state_id=run.state_id,
         reported=reported,
+        prepared_at=run.created_at if run.scheduled_by_prefect else None,
         receipt=receipt_of(run) if status in ENDED else None,
     )

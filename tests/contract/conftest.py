@@ -5,6 +5,7 @@ from collections.abc import Generator
 import pytest
 
 from tests.contract.runs import Runs, open_runs
+from tests.prefect_api import PrefectApi
 from tests.stack import Stack
 
 
@@ -12,3 +13,9 @@ from tests.stack import Stack
 def runs(stack: Stack) -> Generator[Runs]:
     with open_runs(stack.prefect_api_url) as opened:
         yield opened
+
+
+@pytest.fixture
+def prefect(stack: Stack) -> Generator[PrefectApi]:
+    with PrefectApi.of(stack) as prefect:
+        yield prefect

@@ -1,6 +1,7 @@
 """Contract 4.6, 15.8, 15.10, 16.2 and 16.7: one job, structured."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -8,10 +9,13 @@ import httpx
 import pytest
 from prefect.states import AwaitingRetry, Completed, Running
 
+from tests import naps
 from tests.contract.jobs import job
 from tests.contract.runs import Runs
+from tests.prefect_api import PrefectApi
 from tests.stack import Stack, eventually
 
+NAPS = Path(naps.__file__)
 FIELDS = {
     "id",
     "job_type",
@@ -29,6 +33,7 @@ FIELDS = {
     "metadata",
     "version",
     "stoppable",
+    "stop_proven",
     "pending_reason",
     "prefect_url",
 }
@@ -51,6 +56,7 @@ def test_a_pending_job_in_every_field(api: httpx.Client, runs: Runs, stack: Stac
     assert created.endswith("Z")
     assert found["timing"] == dict.fromkeys(
         (
+            "prepared_at",
             "started_at",
             "completed_at",
             "duration_seconds",
@@ -105,6 +111,21 @@ def test_a_job_that_waits_for_its_next_attempt_says_when(api: httpx.Client, runs
     runs.move(job_id, Completed())
     job(api, job_id, status="completed")
     assert detail(api, job_id)["retry_info"]["previous_errors"] == ["OSError: away"]
+
+
+def test_what_a_schedule_prepares_is_dated_by_when_it_is_due(api: httpx.Client, prefect: PrefectApi) -> None:
+    """It was dated by when Prefect prepared it, days ago, and stood below older work."""
+    schedule = {"interval": 86_400, "anchor_date": (datetime.now(UTC) - timedelta(hours=20)).isoformat()}
+    deployment = prefect.deploy(NAPS, "naps", name=f"daily-{uuid4()}", schedules=[{"schedule": schedule}])
+    prefect.http.post(f"/deployments/{deployment}/schedule", json={"min_runs": 1, "max_runs": 1}).raise_for_status()
+    [run, *_] = prefect.post("/flow_runs/filter", {"deployments": {"id": {"any_": [deployment]}}})
+    shown = job(api, run["id"], state="scheduled")
+    due, made = (datetime.fromisoformat(run[name]) for name in ("expected_start_time", "created"))
+    assert due > made + timedelta(hours=1)
+    assert datetime.fromisoformat(shown["created_at"]) == due
+    timing = detail(api, run["id"])["timing"]
+    assert [datetime.fromisoformat(timing[name]) for name in ("created_at", "prepared_at")] == [due, made]
+    prefect.http.delete(f"/deployments/{deployment}").raise_for_status()
 
 
 def test_the_traceback_of_a_failure_comes_from_its_log(api: httpx.Client, runs: Runs) -> None:

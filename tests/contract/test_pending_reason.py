@@ -1,26 +1,18 @@
 """Contract 16.2: why a job waits, on the live stack."""
 
-from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest
 
 from tests import naps
 from tests.contract.jobs import job
 from tests.prefect_api import PrefectApi
-from tests.stack import Stack, eventually
+from tests.stack import eventually
 
 NAPS = Path(naps.__file__)
-
-
-@pytest.fixture
-def prefect(stack: Stack) -> Generator[PrefectApi]:
-    with PrefectApi.of(stack) as prefect:
-        yield prefect
 
 
 def pool(prefect: PrefectApi, **fields: Any) -> str:

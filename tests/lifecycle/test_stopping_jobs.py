@@ -125,6 +125,13 @@ SCENARIOS = {
 }
 
 
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 @dataclass
 class Outcome:
     """A job after its end, and how long the end took."""
@@ -132,6 +139,8 @@ class Outcome:
     subject: Subject
     job: dict[str, Any]
     seconds: float
+    alive: list[psutil.Process]
+    """Processes that lived when its end was told."""
 
 
 def play(jobs: Jobs, scenario: Scenario) -> Outcome:
@@ -140,8 +149,9 @@ def play(jobs: Jobs, scenario: Scenario) -> Outcome:
     scenario.action(subject)
     job = subject.wait_end(40.0)
     seconds = time.monotonic() - began
+    alive = [one for one in subject.processes if lives(one)]
     subject.wait_gone()
-    return Outcome(subject, job, seconds)
+    return Outcome(subject, job, seconds, alive)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +172,9 @@ def test_that(name: str, outcomes: dict[str, "Future[Outcome]"]) -> None:
     assert [receipt["how"] for receipt in receipts] == ([wanted.how] if wanted.how else [])
     if wanted.killed is not None:
         assert len(receipts[0]["processes"]) == wanted.killed
-    assert not [one for one in subject.processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    assert not [one for one in subject.processes if lives(one)]
+    if wanted.how == "killed":
+        assert outcome.alive == []
     stored = [state["type"] for state in subject.states]
     assert stored[-1] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
     assert [attempt["attempt_number"] for attempt in subject.history["attempts"]] == [1]

@@ -69,6 +69,9 @@ class JobTiming(BaseModel):
     """When a job ran, and how long it may still take. Durations are in seconds."""
 
     created_at: ZTime = Field(examples=["2026-03-04T08:15:00.120345Z"])
+    prepared_at: ZTime | None = Field(
+        description="When Prefect made the run of a schedule, which counts as created when it was due.", examples=[None]
+    )
     started_at: ZTime | None = Field(examples=["2026-03-04T08:15:00.431002Z"])
     completed_at: ZTime | None = Field(examples=[None])
     duration_seconds: float | None = Field(ge=0, examples=[19.0])
@@ -211,6 +214,7 @@ def _timing(adapter: Adapter, job: Job, *, now: datetime) -> JobTiming:
         eta = Eta(p50=left.p50, p90=left.p90, sample=left.sample) if left else None
     return JobTiming(
         created_at=job.created_at,
+        prepared_at=job.prepared_at,
         started_at=job.started_at,
         completed_at=job.completed_at,
         duration_seconds=duration,

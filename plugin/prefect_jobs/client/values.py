@@ -173,6 +173,8 @@ class Timing:
     """When a job ran; durations are in seconds."""
 
     created_at: Moment
+    prepared_at: Moment | None = None
+    """When Prefect made the run of a schedule, which counts as created when it was due."""
     started_at: Moment | None = None
     completed_at: Moment | None = None
     duration_seconds: float | None = None

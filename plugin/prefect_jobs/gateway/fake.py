@@ -51,6 +51,7 @@ def a_run(state_type: str, state_name: str = "", *, flow: str = "export", **fiel
         "started_at": created if begun else None,
         "ended_at": created if state_type in TERMINAL_TYPES else None,
         "run_count": 1 if begun else 0,
+        "expected_at": fields.get("scheduled_for") or created,
     }
     return Run(**(values | fields))
 

@@ -126,6 +126,11 @@ class Run:
     created_by: str | None = None
     """The name that the jobs API was asked by, where it made this run."""
     scheduled_by_prefect: bool = False
+    """Whether a schedule prepared it."""
+    expected_at: datetime | None = None
+    """When it was to start at first; neither lateness nor a new time nor a retry changes that."""
+    first_started_at: datetime | None = None
+    """When its first attempt began, or its end came before any did."""
     steps: tuple[RunStep, ...] = ()
     """What its attempts did, in order."""
     receipts: tuple[tuple[str, str], ...] = ()
@@ -223,6 +228,7 @@ def run_from_json(
     details: Mapping[str, Any] = state.get("state_details") or {}
     labels: Mapping[str, Any] = data.get("labels") or {}
     policy: Mapping[str, Any] = data.get("empirical_policy") or {}
+    creator: Mapping[str, Any] = data.get("created_by") or {}
     run_count = int(data.get("run_count") or 0)
     stored: Any = _label(labels, RESULT_LABEL)
     has_result = isinstance(stored, dict) and cast("dict[str, Any]", stored).get("attempt") == run_count
@@ -256,7 +262,10 @@ def run_from_json(
         retries=int(policy.get("retries") or 0),
         created_through_api=CREATED_LABEL in labels,
         created_by=_text(labels.get(CREATED_LABEL)),
-        scheduled_by_prefect=bool(data.get("auto_scheduled")),
+        # The first is missing where somebody asked for the next runs of a schedule to be prepared.
+        scheduled_by_prefect=bool(data.get("auto_scheduled")) or creator.get("type") == "SCHEDULE",
+        expected_at=_time(data.get("expected_start_time")),
+        first_started_at=_time(data.get("start_time")) or _time(data.get("end_time")),
         steps=_steps(labels),
         receipts=_receipts(labels),
         read_order=read_order,
