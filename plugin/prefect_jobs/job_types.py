@@ -5,22 +5,16 @@ held against the schema of the deployment that would run them, and Prefect's tem
 be filled in with the server's own variables.
 """
 
-import re
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Any, cast
-from uuid import UUID
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import SchemaError, ValidationError
-from pydantic import TypeAdapter
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+from jsonschema.exceptions import ValidationError
 
 from prefect_jobs.gateway import DeployedFlow, Deployment, Gateway
-from prefect_jobs.iso_time import as_utc, is_day, read_time
+from prefect_jobs.schema_check import MESSAGE_LIMIT, UNUSABLE, TooMuch, schema_errors
 
 BUILT_IN = {
     "export": "Export events to CSV, JSON, or ZIP format",
@@ -36,6 +30,8 @@ REMEMBERED = 5.0
 """Seconds that the server's flows are remembered, so that any number of viewers cost it a question every 5 s."""
 ERRORS_SHOWN = 20
 """Parameters that an answer names at most."""
+CHECKED_AT_ONCE = 2
+"""Starts whose parameters are checked at the same time: threads of Python share one processor."""
 TEMPLATE_KEY = "__prefect_kind"
 
 
@@ -75,6 +71,7 @@ class JobTypes:
         self._clock = clock
         self._known: list[JobTypeFound] = []
         self._read_at = float("-inf")
+        self._checking = asyncio.Semaphore(CHECKED_AT_ONCE)
 
     async def all(self, *, fresh: bool = False) -> list[JobTypeFound]:
         """The built-in types in the contract's order, then every other flow by name.
@@ -97,6 +94,11 @@ class JobTypes:
                     return found
         return None
 
+    async def errors(self, deployment: Deployment, parameters: Mapping[str, Any]) -> list[ParameterError]:
+        """What is wrong with these parameters for a run of this deployment, found without holding up the event loop."""
+        async with self._checking:
+            return await asyncio.to_thread(parameter_errors, deployment, parameters)
+
 
 def _job_type(name: str, flow: DeployedFlow | None) -> JobTypeFound:
     deployments = flow.deployments if flow else ()
@@ -118,26 +120,6 @@ def readable(name: str) -> str:
 
 # -- parameters -----------------------------------------------------------------------------------------------------
 
-_formats = FormatChecker(formats=())
-_AS_A_FLOW_READS_IT = TypeAdapter(datetime)
-_DAY = TypeAdapter(date)
-
-
-@_formats.checks("date-time", raises=ValueError)
-def _is_time(value: object) -> bool:
-    # The flow's own Pydantic must read the same of it, which takes fewer forms of a time, and numbers as well.
-    return not isinstance(value, str) or read_time(value) == as_utc(_AS_A_FLOW_READS_IT.validate_python(value))
-
-
-@_formats.checks("date", raises=ValueError)
-def _is_date(value: object) -> bool:
-    return not isinstance(value, str) or (is_day(value) and bool(_DAY.validate_python(value)))
-
-
-@_formats.checks("uuid", raises=ValueError)
-def _is_uuid(value: object) -> bool:
-    return not isinstance(value, str) or bool(UUID(value))
-
 
 def parameter_errors(deployment: Deployment, parameters: Mapping[str, Any]) -> list[ParameterError]:
     """What is wrong with these parameters for a run of this deployment; nothing when they fit."""
@@ -145,26 +127,24 @@ def parameter_errors(deployment: Deployment, parameters: Mapping[str, Any]) -> l
         return templates[:ERRORS_SHOWN]
     schema = deployment.parameter_schema
     properties = schema.get("properties")
-    if not isinstance(properties, Mapping):
-        return []  # the deployment was made without a schema
+    open_ended = not isinstance(properties, Mapping) or schema.get("additionalProperties")
     found = [
         ParameterError((name,), "There is no such parameter", value)
         for name, value in parameters.items()
-        if name not in properties and not schema.get("additionalProperties")
+        if not open_ended and name not in cast("Mapping[str, Any]", properties)
     ]
-    # A registry of nothing: a schema that refers to an address must not make us ask there.
-    validator = Draft202012Validator(dict(schema), registry=Registry(), format_checker=_formats)
     try:
-        Draft202012Validator.check_schema(schema)
-        for error in validator.iter_errors({**deployment.parameters, **parameters}):  # pyright: ignore[reportUnknownMemberType]
+        for error in schema_errors(schema, {**deployment.parameters, **parameters}):
             wrong = _parameter_error(error)
             # What the deployment gives itself is not the caller's mistake, and may be a template.
             if not wrong.path or wrong.path[0] in parameters or wrong.path[0] not in deployment.parameters:
                 found.append(wrong)
             if len(found) >= ERRORS_SHOWN:
                 break
-    except (SchemaError, Unresolvable, RecursionError, re.error):
-        return found  # a schema that cannot be used decides nothing; Prefect and the flow have the last word
+    except TooMuch as error:
+        found.append(ParameterError((), str(error), None))
+    except UNUSABLE:
+        return found  # a schema that cannot be used decides nothing; the flow has the last word
     return found[:ERRORS_SHOWN]
 
 
@@ -175,7 +155,7 @@ def _parameter_error(error: ValidationError) -> ParameterError:
         # One error per missing name, whose text begins with it.
         name = next((name for name in missing if error.message.startswith(repr(name))), missing[0])
         return ParameterError((*path, name), "Field required", None)
-    return ParameterError(path, error.message[:500], error.instance)
+    return ParameterError(path, error.message[:MESSAGE_LIMIT], error.instance)
 
 
 def _templates(value: object, path: tuple[str | int, ...]) -> Iterator[ParameterError]:

@@ -88,7 +88,7 @@ _FRAMES = re.compile(
     r"|Task run encountered an exception:?\s*)"
 )
 # In the words of Prefect's engine, or of the kit.
-_TIMED_OUT = re.compile(r"(?:exceeded timeout of|timed out after) ([\d.]+)")
+_TIMED_OUT = re.compile(r"(?:exceeded timeout of|timed out after) (\d{1,12}(?:\.\d{1,12})?)", re.ASCII)
 
 
 def error_of(state: str, message: str | None) -> str | None:

@@ -527,6 +527,19 @@ async def test_parameters_that_prefect_does_not_take_are_refused_with_its_reason
             await world.gateway.start_run("seam", {"size": {"__prefect_kind": "json", "value": "{"}})
 
 
+async def test_prefect_does_not_run_the_patterns_of_a_schema_on_its_event_loop(stack: Stack) -> None:
+    """It enforces a deployment's schema with an engine that backtracks: sixty letters, and it is gone."""
+    evil = {"type": "object", "properties": {"name": {"type": "string", "pattern": "^(a+)+$"}}}
+    async with real_world(stack.prefect_api_url) as world:
+        flow_id = await world.client.create_flow_from_name("slug")
+        await world.client.create_deployment(
+            flow_id, "nobody", parameter_openapi_schema=evil, enforce_parameter_schema=True
+        )
+        run = await world.gateway.start_run("slug", {"name": "a" * 60 + "!"})
+        assert run.state_type == "SCHEDULED"
+        await world.delete(run.id)
+
+
 async def test_log_lines_come_by_time_from_a_time_on_in_pages(world: World) -> None:
     run_id = await world.new_run()
     now = datetime.now(UTC)

@@ -11,7 +11,7 @@ import httpx
 from fastapi import FastAPI
 
 from prefect_jobs.api.app import create_app
-from prefect_jobs.gateway import Run
+from prefect_jobs.gateway import DeployedFlow, Run
 from prefect_jobs.gateway.fake import FakePrefect
 from prefect_jobs.settings import Settings
 
@@ -46,7 +46,7 @@ def served(
     runs: Sequence[Run] = (),
     *,
     base_url: str = "http://127.0.0.1",
-    deployed: Sequence[str] = ("export",),
+    deployed: Sequence[str | DeployedFlow] = ("export",),
     **settings: Any,
 ) -> Generator[Client]:
     """A client of an application whose data is in `folder`; its `app.state.fake` is the Prefect behind it."""

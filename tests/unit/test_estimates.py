@@ -45,6 +45,11 @@ def test_a_message_tells_its_step_and_its_counter(message: str | None, step: tup
     assert tuple(step_of(message)) == step
 
 
+def test_a_message_of_blanks_is_read_as_quickly_as_any_other() -> None:
+    """A pattern that looked for the label took the square of the blanks: a megabyte of them, and it did not end."""
+    assert tuple(step_of("1/2 a" + " " * 2**20)) == ("1/2 a" + " " * 2**20, 1, 2)
+
+
 @pytest.mark.parametrize(
     ("percent", "duration", "left"),
     [(38, 19.0, 31.0), (100, 19.0, 0.0), (0, 19.0, None), (50, 0.0, None), (50, None, None)],

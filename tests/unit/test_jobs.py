@@ -52,6 +52,8 @@ def test_a_failed_job_keeps_its_progress_and_names_the_error() -> None:
         ("failed", "2/3 states failed.", "2/3 states failed."),
         ("failed", None, "The job failed and left no message"),
         ("timed_out", "Flow run exceeded timeout of 4.0 second(s)", "Job timed out after 4 seconds"),
+        ("timed_out", "exceeded timeout of 1.2.3", "Job timed out after 1.2 seconds"),
+        ("timed_out", "exceeded timeout of ...", "Job timed out"),
         ("timed_out", None, "Job timed out"),
         ("crashed", "Execution was interrupted by an unexpected exception: OSError: gone", "OSError: gone"),
         ("crashed", "", "The job's process crashed"),

@@ -34,7 +34,7 @@ from prefect_jobs.api import (
 from prefect_jobs.api.access_log import AccessLog
 from prefect_jobs.api.adapter import open_adapter
 from prefect_jobs.api.keys import KeyGuard
-from prefect_jobs.api.limits import Limits
+from prefect_jobs.api.limits import HeadLimits, Limits
 from prefect_jobs.api.metrics import Metrics, PrefectLoad
 from prefect_jobs.api.open_sockets import SocketPace
 from prefect_jobs.api.origin import OriginGuard
@@ -119,9 +119,10 @@ def create_app(
         app.include_router(room.router)
     install_error_answers(app)
     app.state.metrics = Metrics()
-    # From the inside out: a request is named and measured, its origin is checked, its size, its caller.
-    app.add_middleware(KeyGuard)
+    # From the inside out: a request is named and measured, its origin is checked, its head, its caller, its body.
     app.add_middleware(Limits)
+    app.add_middleware(KeyGuard)
+    app.add_middleware(HeadLimits)
     app.add_middleware(OriginGuard, bound_host=settings.host, allowed_origins=settings.allowed_origins)
     app.add_middleware(AccessLog, metrics=app.state.metrics, writes=settings.access_log)
     return app

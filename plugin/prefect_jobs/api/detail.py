@@ -28,7 +28,6 @@ LOWEST_PRIORITY = 10
 
 # Up to 15 digits: more is no count of anything, and no number that every client can read.
 _COUNTER = re.compile(r"(?<!\d)(\d{1,15})\s*(?:/|\bof\b)\s*(\d{1,15})(?!\d)", re.ASCII)
-_LABEL = re.compile(r"\s*([^:]+?)\s*:\s")
 
 
 class Step(NamedTuple):
@@ -44,8 +43,9 @@ def step_of(message: str | None) -> Step:
     counter = _COUNTER.search(message or "")
     if message is None or counter is None:
         return Step(message, None, None)
-    label = _LABEL.match(message)
-    return Step(label[1] if label else message, int(counter[1]), int(counter[2]))
+    label, _, rest = message.partition(":")
+    named = bool(label.strip()) and rest[:1].isspace()
+    return Step(label.strip() if named else message, int(counter[1]), int(counter[2]))
 
 
 class JobProgress(BaseModel):

@@ -24,6 +24,8 @@ REQUEST_ID = "prefect_jobs.request_id"
 SECRET_FIELDS = frozenset({"api_key", "token"})
 VALUE_SHOWN = 100
 """Characters of a rejected value that an answer repeats."""
+ERRORS_SHOWN = 100
+"""Rejected fields that an answer names: ten thousand wrong ids make no answer of a megabyte."""
 RETRY_AFTER = "5"
 
 
@@ -139,7 +141,7 @@ def install_error_answers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
-        return invalid_answer(request.scope, [_field_error(item) for item in error.errors()])
+        return invalid_answer(request.scope, [_field_error(item) for item in error.errors()[:ERRORS_SHOWN]])
 
     @app.exception_handler(NoDeployment)
     async def no_deployment(request: Request, error: NoDeployment) -> Response:

@@ -16,7 +16,7 @@ from prefect_jobs.api.wire import JobStarted, RequestTime
 from prefect_jobs.api_keys import Role
 from prefect_jobs.clean_text import clean_value
 from prefect_jobs.gateway import NoDeployment, StartRefused
-from prefect_jobs.job_types import JobTypeFound, parameter_errors
+from prefect_jobs.job_types import JobTypeFound
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
 
@@ -188,7 +188,7 @@ async def start(
     chosen = found.deployment(deployment)
     if chosen is None:
         raise _invalid(("deployment",), f"Jobs of type {job_type} have no deployment {deployment}", deployment)
-    if errors := parameter_errors(chosen, parameters):
+    if errors := await adapter.types.errors(chosen, parameters):
         raise RequestValidationError([_error(("parameters", *e.path), e.message, e.value) for e in errors])
     try:
         run = await adapter.gateway.start_run(

@@ -191,7 +191,8 @@ class Search:
 async def _read(scan: Scan, keep: Keep | None) -> AsyncIterator[tuple[Slots, int | None]]:
     """Matching slots, each once, and the latest ``created_at`` in what was not read yet (None: all was)."""
     segments = scan.segments
-    yield scan.loose, segments[0].newest if segments else None
+    # Thousands of texts and twenty words: a second, in which nobody else must wait.
+    yield await asyncio.to_thread(scan.loose), segments[0].newest if segments else None
     for start in range(0, len(segments), _SIDE_BY_SIDE):
         chosen = segments[start : start + _SIDE_BY_SIDE]
         parts = await asyncio.gather(*(asyncio.to_thread(scan.matches, segment, keep) for segment in chosen))

@@ -131,30 +131,32 @@ class Texts:
 
     def scan(self, wanted: TextFilter) -> "Scan":
         """A search through all texts as they are now: it may be read to the end in another thread."""
-        loose = [
-            slot
-            for texts in (self._live, self._pending)
-            for slot, (text, parameters) in texts.items()
-            if wanted.matches(text, parameters)
-        ]
         newest_first = sorted(self._segments, key=lambda segment: segment.newest, reverse=True)
-        loose.extend(wanted.or_slots.difference(loose))
-        return Scan(wanted, np.array(loose, dtype=np.int32), newest_first)
+        return Scan(wanted, [*self._live.items(), *self._pending.items()], newest_first)
 
 
 class Scan:
-    """One search, segment by segment, those with the newest jobs first."""
+    """One search: first the texts that are not packed, then segment by segment, those with the newest jobs first."""
 
-    def __init__(self, wanted: TextFilter, loose: Slots, segments: list[Segment]) -> None:
+    def __init__(
+        self, wanted: TextFilter, unpacked: Sequence[tuple[int, tuple[str, str]]], segments: list[Segment]
+    ) -> None:
         self._wanted = wanted
-        self.loose = loose
-        """Matches outside of the segments, and those named by their slot."""
+        self._unpacked = unpacked
+        self._loose = np.zeros(0, dtype=np.int32)
         self.segments = segments
+
+    def loose(self) -> Slots:
+        """Matches outside of the segments, and those named by their slot. To be read before any segment."""
+        found = [slot for slot, (text, parameters) in self._unpacked if self._wanted.matches(text, parameters)]
+        found.extend(self._wanted.or_slots.difference(found))
+        self._loose = np.array(found, dtype=np.int32)
+        return self._loose
 
     def matches(self, segment: Segment, keep: Keep | None = None) -> Slots:
         """The matching slots of one segment that ``keep`` lets pass and that are not among the loose ones."""
         found = segment.matches(self._wanted, keep)
-        return np.setdiff1d(found, self.loose, assume_unique=True) if self._wanted.or_slots else found
+        return np.setdiff1d(found, self._loose, assume_unique=True) if self._wanted.or_slots else found
 
 
 def _together(one: Segment, other: Segment) -> Segment:
