@@ -5,10 +5,10 @@ Prefect's events get lost when its server restarts, and none is sent for a delet
 1. subscribes to the events of runs and reads each run that one names;
 2. after every (re)connect replays the stored events since it last listened, and once more ten seconds later;
 3. re-reads, every few seconds, every run that has not ended, on either side;
-4. sweeps slowly through everything, which finds deletions and renames.
+4. sweeps slowly through everything, which finds deletions and renames, and after an outage what happened meanwhile.
 
 Of several adapters on one database one does this; the others follow what it writes, and one of them takes over when it
-is gone.
+is gone, or cannot read Prefect any more. Each looks by itself whether Prefect answers it.
 """
 
 import asyncio
@@ -24,14 +24,24 @@ from prefect_jobs.changes import ChangeHub
 from prefect_jobs.feed_turn import FeedStatus, FeedTurn
 from prefect_jobs.gateway import PAGE, Gateway, GatewayError, Progress, Run, RunEvent
 from prefect_jobs.read_budget import ReadBudget
+from prefect_jobs.readiness import Part, Proof
 from prefect_jobs.reading import JobReader
-from prefect_jobs.store import BEAT_EVERY, Change, FeedLease, HistoryStore, JobIndex, LogStore
+from prefect_jobs.store import BEAT_EVERY, Change, FeedLease, HistoryStore, JobIndex, LogStore, StoreError
 
 logger = logging.getLogger(__name__)
 
 REPLAY_OVERLAP = timedelta(seconds=10)
 READS_PER_SECOND = 5.0
 """Requests a second that reading jobs may cause at Prefect, where no setting says otherwise."""
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The id of no run: asking for it costs Prefect nothing, and proves that its door, its key and its database work."""
+PROBE_LIMIT = 6.0
+"""Seconds after which that question is put anew, on a new connection: the old one may lead nowhere."""
+FRESH = 4.0
+"""Seconds for which an answer of Prefect's shows that this adapter can read it."""
+STEADY = 3.0
+"""Seconds for which it must have been able to before it relieves another: longer than the time between two beats, so
+that a server that comes back for all makes no feed go round."""
 STATE_RETRIES = 5
 """How often a run is read again when its event is known and its state is not yet: the event can be the faster one."""
 
@@ -53,6 +63,8 @@ class Pace:
     follow: float = 1.0
     promote: float = 1.0
     beat: float = BEAT_EVERY
+    probe: float = 2.0
+    """How often Prefect is asked for a sign of life, where nothing else asks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +104,19 @@ class Feed:
         self._budget = budget or ReadBudget(READS_PER_SECOND)
         self._clock = clock
         self._reader = JobReader(gateway, index, logs, hub, past=past, budget=self._budget, clock=clock)
-        self._turn = FeedTurn(lease, beat_every=self._pace.beat, clock=clock)
+        self._turn = FeedTurn(lease, beat_every=self._pace.beat, clock=clock, able=self._can_read)
+        self._prefect = Proof("Prefect", stale=self._pace.stale)
         self._dirty: dict[str, Awaited] = {}
         self._reports: dict[str, Progress] = {}
         self._wake = asyncio.Event()
         self._sweep_now = asyncio.Event()
         self._listening = False
         self._swept = False
+        self._outages = 0
+        self._sweep_knows = self._sweep_knew = -1
         self._right_at: float | None = None
-        self._failing = False
+        self._true_at = self._held_at = time.monotonic()
+        self._failing = self._store_failing = False
         self._problem = "the jobs have not been read from Prefect yet"
 
     async def run(self) -> None:
@@ -108,14 +124,20 @@ class Feed:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep(self._follow), name="feed:follow")
             tasks.create_task(self._keep(self._hold), name="feed:hold")
+            tasks.create_task(self._keep(self._probe), name="feed:probe")
 
     async def _hold(self) -> None:
         """Wait for the feed, and keep the index true for as long as it is ours."""
         async with self._turn.held():
-            await self._turn.while_held(self._keep_true, say=self.status, right_at=self._right_since)
+            now = time.monotonic()
+            self._right_at, self._listening, self._held_at = None, False, now
+            self._true_at = now - self._turn.behind_before
+            self._note_outage()
+            await self._turn.while_held(
+                self._keep_true, say=self.status, right_at=self._right_since, unable_for=self._unable_for
+            )
 
     async def _keep_true(self) -> None:
-        self._right_at, self._listening = None, False
         async with asyncio.TaskGroup() as tasks:
             for work in (self._listen, self._drain, self._reconcile, self._sweep, self._promote):
                 tasks.create_task(self._keep(work), name=f"feed:{work.__name__}")
@@ -139,27 +161,107 @@ class Feed:
                 logger.exception("%s failed, starting it again", work.__name__)
             await asyncio.sleep(self._pace.retry)
 
-    def status(self) -> FeedStatus:
-        """What the index is worth now."""
-        if (told := self._turn.told()) is not None:
-            return told
-        now = time.monotonic()
-        behind = 0.0 if self._right_at is None else now - self._right_at
-        up = self._right_at is not None and not self._failing and behind < self._pace.stale
+    # -- what it is worth -------------------------------------------------------------------------------------------
+
+    async def _probe(self) -> None:
+        """See for this process whether Prefect answers: what another one says of its own way there proves nothing."""
+        while True:
+            if self._prefect.age >= self._pace.probe or not self._prefect.part().up:
+                await self._ask_prefect()
+            await asyncio.sleep(self._pace.retry)
+
+    async def _ask_prefect(self) -> None:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(PROBE_LIMIT):
+                await self._gateway.read_runs([NOBODY])
+        except TimeoutError:
+            pass  # a busy server; one that stays silent is found out by the age of its last answer
+        except GatewayError as error:
+            self._prefect_failed(str(error))
+        except Exception as error:  # noqa: BLE001  Prefect's client lets refusals (401, 404) through as they are
+            self._prefect_failed(f"Prefect refuses to answer: {str(error).splitlines()[0]}")
+        else:
+            self._prefect_answered(began)
+
+    def _prefect_answered(self, began: float) -> None:
+        was_up = self._prefect.part().up
+        self._prefect.worked(began)
+        if not was_up:
+            self._hub.wake()
+
+    def _prefect_failed(self, reason: str) -> None:
+        was_up = self._prefect.part().up
+        self._prefect.failed(reason)
+        if was_up:
+            self._hub.wake()
+
+    def _can_read(self) -> bool:
+        return self._prefect.age < FRESH and self._prefect.steady >= STEADY
+
+    def _unable_for(self) -> float:
+        """Seconds for which this holder has had no sign of Prefect."""
+        silent = min(self._prefect.age, time.monotonic() - self._held_at)
+        return silent if silent > FRESH or not self.prefect_part().up else 0.0
+
+    @property
+    def holding(self) -> bool:
+        """Whether it is this adapter that keeps the index true."""
+        return self._turn.holding
+
+    def prefect_part(self) -> Part:
+        """Whether Prefect answers this process."""
+        part = self._prefect.part()
+        if part.up and self._turn.holding and self._failing and not self._store_failing:
+            return Part(up=False, reasons=(self._problem,))
+        return part
+
+    def feed_part(self) -> Part:
+        """Whether the index is in step with Prefect, whoever sees to that."""
+        told = self._turn.told()
+        return self._own_part() if told is None else told.part
+
+    def _own_part(self) -> Part:
+        behind = 0.0 if self._right_at is None else time.monotonic() - self._right_at
+        in_step = self._right_at is not None and not self._failing and behind < self._pace.stale
         reasons: list[str] = []
-        if not up:
-            reasons.append(self._problem or f"Prefect has not answered for {behind:.0f} s")
-        if up and not self._listening:
+        if not in_step:
+            reasons.append(self._problem or f"the active jobs have not been read for {behind:.0f} s")
+        elif not self._listening:
             reasons.append("the event stream of Prefect is not connected; active jobs are read every few seconds")
         if not self._swept:
             reasons.append("the first reading of all jobs is not finished")
+        elif self._sweep_is_owed:
+            reasons.append("all jobs have to be read once more, for what happened while nobody read them")
+        return Part(in_step and self._swept and not self._sweep_is_owed, tuple(reasons))
+
+    def status(self) -> FeedStatus:
+        """What the index is worth now."""
+        told, prefect = self._turn.told(), self.prefect_part()
+        if told is None:
+            part, complete = self._own_part(), self._swept or self._turn.was_swept
+            behind = 0.0 if part.up else time.monotonic() - self._true_at
+        else:
+            part, complete, behind = told.part, told.complete, told.behind_seconds
         return FeedStatus(
-            prefect="up" if up else "down",
-            behind_seconds=0.0 if up else round(behind, 3),
-            ready=up and self._swept,
-            reasons=tuple(reasons),
-            complete=self._swept or self._turn.was_swept,
+            prefect="up" if prefect.up else "down",
+            behind_seconds=round(behind, 3),
+            ready=prefect.up and part.up,
+            reasons=tuple(dict.fromkeys((*prefect.reasons, *part.reasons))),
+            complete=complete,
         )
+
+    def _note_outage(self) -> None:
+        """Runs may have begun and ended unseen: only a sweep that begins later finds them all."""
+        self._outages += 1
+
+    @property
+    def _sweep_is_owed(self) -> bool:
+        return self._sweep_knew != self._outages
+
+    def _note_truth(self) -> None:
+        if self._right_at is not None and self._own_part().up:
+            self._true_at = self._right_at
 
     # -- what the API tells the feed --------------------------------------------------------------------------------
 
@@ -227,7 +329,7 @@ class Feed:
         while True:
             try:
                 return await work(*args)
-            except GatewayError as error:
+            except (GatewayError, StoreError) as error:
                 self._fail(error)
                 await asyncio.sleep(self._pace.retry)
 
@@ -269,12 +371,16 @@ class Feed:
             began, asked = time.monotonic(), 0
             try:
                 asked = await self._reader.read_active()
-            except GatewayError as error:
+            except (GatewayError, StoreError) as error:
                 self._fail(error)
             else:
-                if self._right_at is None or self.status().prefect != "up":
+                if self._right_at is not None and time.monotonic() - self._right_at >= self._pace.stale:
+                    self._note_outage()
+                if self._right_at is None or self._failing or not self._own_part().up:
                     self._sweep_now.set()
+                self._prefect_answered(began)
                 self._right_at, self._failing, self._problem = began, False, ""
+                self._note_truth()
                 self._hub.wake()
             await asyncio.sleep(self._pace.retry if self._failing else self._reconcile_pause(asked))
 
@@ -301,7 +407,7 @@ class Feed:
             self._sweep_now.clear()
             try:
                 await self.sweep()
-            except GatewayError as error:
+            except (GatewayError, StoreError) as error:
                 self._fail(error)
                 await asyncio.sleep(self._pace.retry)
                 self._sweep_now.set()
@@ -312,8 +418,14 @@ class Feed:
         Raises:
             GatewayError: Prefect could not be read to the end; the next sweep goes on from there.
         """
-        await self._reader.sweep(hurried=not self._swept)
-        self._swept = True
+        if not self._reader.half_swept:
+            self._sweep_knows = self._outages
+        await self._reader.sweep(hurried=self._sweep_is_owed)
+        self._swept, self._sweep_knew = True, self._sweep_knows
+        if self._sweep_is_owed:
+            self._sweep_now.set()
+        self._note_truth()
+        self._hub.wake()
         await self._turn.swept()
 
     async def _promote(self) -> None:
@@ -323,8 +435,12 @@ class Feed:
                 await self._reader.end_unproven()
             await asyncio.sleep(self._pace.promote)
 
-    def _fail(self, error: GatewayError) -> None:
+    def _fail(self, error: GatewayError | StoreError) -> None:
         if str(error) != self._problem:
             logger.warning("%s", error)
         self._failing, self._problem = True, str(error)
+        self._store_failing = isinstance(error, StoreError)
+        if not self._store_failing:
+            self._prefect_failed(str(error))
+        self._note_outage()
         self._hub.wake()

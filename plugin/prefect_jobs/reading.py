@@ -135,6 +135,11 @@ class JobReader:
 
     # -- everything -------------------------------------------------------------------------------------------------
 
+    @property
+    def half_swept(self) -> bool:
+        """Whether the next sweep goes on where the last one broke off, behind its first page."""
+        return self._sweep is not None and self._sweep[1] is not START
+
     async def sweep(self, *, hurried: bool = False, told: Callable[[int], None] = lambda _count: None) -> None:
         """Read every run of Prefect, then ask by id for each job that did not turn up.
 
@@ -147,7 +152,7 @@ class JobReader:
         Raises:
             GatewayError: Prefect could not be read to the end.
         """
-        look, at = self._sweep or (self._index.look_around(), START)
+        look, at = self._sweep if self._sweep and self.half_swept else (self._index.look_around(), START)
         while at is not None:
             self._sweep = look, at
             await self._wait(hurried=hurried)

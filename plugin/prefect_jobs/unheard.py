@@ -66,7 +66,8 @@ class UnheardJobs:
             GatewayError: Prefect does not answer.
         """
         now = self._monotonic()
-        if self._status().prefect != "up":
+        status = self._status()
+        if status.prefect != "up" or status.behind_seconds:
             self._up_since = None
             return
         self._up_since = now if self._up_since is None else self._up_since

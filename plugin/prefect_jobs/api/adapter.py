@@ -1,5 +1,6 @@
 """What the routes work with: one gateway, one index and its feed, for as long as the application lives."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -26,10 +27,15 @@ from prefect_jobs.jobs import Job
 from prefect_jobs.log_ingest import LogIngest, Retention
 from prefect_jobs.log_tail import LogTails, TailPace
 from prefect_jobs.read_budget import ReadBudget
+from prefect_jobs.readiness import Readiness
 from prefect_jobs.settings import Settings
 from prefect_jobs.state_waits import StateWaits
 from prefect_jobs.store import BulkStore, FeedLease, HistoryStore, JobIndex, LogStore, SessionStore, open_database
+from prefect_jobs.store.database import Database
 from prefect_jobs.unheard import UnheardJobs
+
+PROVE_EVERY = 2.0
+"""Seconds between two looks whether the index's database can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ class Adapter:
     sockets: OpenSockets
     broadcast: Broadcast
     waits: StateWaits
+    readiness: Readiness
 
     async def job(self, job_id: str) -> Job:
         """A job by its id, asked of Prefect when the index has not heard of it yet.
@@ -109,8 +116,12 @@ async def open_adapter(
         actions = JobActions(gateway, index, feed, hub, histories)
         bulk = BulkRunner(index, actions, BulkStore(database))
         waits = StateWaits(hub, index)
+        readiness = Readiness()
+        readiness.add("prefect", feed.prefect_part)
+        readiness.add("index", database.part)
+        readiness.add("feed", feed.feed_part)
         unheard = UnheardJobs(gateway, index, waits, feed.status, after=settings.unheard_after)
-        async with create_task_group() as tasks:
+        async with _proved(database), create_task_group() as tasks:
             tasks.start_soon(feed.run)
             tasks.start_soon(ingest.run)
             tasks.start_soon(broadcast.run)
@@ -134,8 +145,27 @@ async def open_adapter(
                 OpenSockets(socket_pace),
                 broadcast,
                 waits,
+                readiness,
             )
             tasks.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def _proved(database: Database) -> AsyncGenerator[None]:
+    """Look now and then whether the database can be used."""
+
+    async def look() -> None:
+        while True:
+            await database.prove()
+            await asyncio.sleep(PROVE_EVERY)
+
+    # A task that is cancelled once, and not as often as anyio does: that is hard on what it asks of the database.
+    looking = asyncio.create_task(look(), name="index database")
+    try:
+        yield
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
 
 
 def _adapter(connection: HTTPConnection) -> Adapter:

@@ -8,9 +8,11 @@ from pydantic import BaseModel, Field
 from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.caller import AnyCaller
 from prefect_jobs.api.metrics import PrefectLoad
+from prefect_jobs.readiness import Part
 
 router = APIRouter(tags=["health"])
 
+UpOrDown = Literal["up", "down"]
 KEPT_BACK = "sign in to read the reasons"
 
 
@@ -20,12 +22,31 @@ class Health(BaseModel):
     status: Literal["ok"] = "ok"
 
 
-class Readiness(BaseModel):
-    """Whether Prefect is reachable and the index in step, and if not, why."""
+class PartState(BaseModel):
+    """Whether one part of this process does its work, and what there is to say of it."""
 
-    ready: bool
-    prefect: Literal["up", "down"]
-    behind_seconds: float = Field(description="Age of the last reading of Prefect while it is away.")
+    status: UpOrDown
+    reason: str | None = Field(examples=[None])
+
+    @classmethod
+    def of(cls, part: Part, *, told: bool) -> "PartState":
+        """A part as it is shown; its reason only to who may read."""
+        reason = "; ".join(part.reasons) or None
+        return cls(status="up" if part.up else "down", reason=reason if told or reason is None else KEPT_BACK)
+
+
+class Readiness(BaseModel):
+    """Whether this process can do its work, and if not, why."""
+
+    ready: bool = Field(description="Whether every part is up.")
+    prefect: UpOrDown = Field(description="Whether Prefect answers this process itself.")
+    index: UpOrDown = Field(description="Whether this process can read and write the index's database.")
+    feed: UpOrDown = Field(
+        description="Whether the index is in step with Prefect, whichever process sees to that; after an outage only "
+        "when all jobs have been read again."
+    )
+    parts: dict[str, PartState] = Field(description="Each part by its name; there may be more than the three.")
+    behind_seconds: float = Field(description="Seconds since the index was known to be right; 0 while it is.")
     version: int
     prefect_requests_per_second: float = Field(
         description="Requests that this process itself made to Prefect, over the last minute."
@@ -41,17 +62,23 @@ async def healthz() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Readiness}})
 async def readyz(adapter: TheAdapter, caller: AnyCaller, request: Request, response: Response) -> Readiness:
-    """Answer 200 when Prefect is reachable and the index in step with it, else 503 with the reasons."""
-    status = adapter.feed.status()
+    """Answer 200 when Prefect and the index's database answer this process and the index is right, else 503."""
+    status, parts = adapter.feed.status(), adapter.readiness.parts()
     load: PrefectLoad = request.app.state.prefect_load
-    response.status_code = 200 if status.ready else 503
+    ready = all(part.up for part in parts.values())
+    response.status_code = 200 if ready else 503
     # They name Prefect's address, which is nobody's business who may not read here.
-    reasons = list(status.reasons) if caller is not None else [KEPT_BACK] * bool(status.reasons)
+    told = caller is not None
+    states = {name: PartState.of(part, told=told) for name, part in parts.items()}
+    reasons = list(dict.fromkeys(reason for part in parts.values() for reason in part.reasons))
     return Readiness(
-        ready=status.ready,
-        prefect=status.prefect,
+        ready=ready,
+        prefect=states["prefect"].status,
+        index=states["index"].status,
+        feed=states["feed"].status,
+        parts=states,
         behind_seconds=status.behind_seconds,
         version=adapter.hub.version,
         prefect_requests_per_second=round(load.rate(), 2),
-        reasons=reasons,
+        reasons=reasons if told else [KEPT_BACK] * bool(reasons),
     )

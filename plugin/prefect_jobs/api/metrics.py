@@ -94,10 +94,12 @@ class Metrics:
         self.sockets = Gauge("prefect_jobs_sockets_open", "Open sockets.", registry=self.registry)
         self._jobs = self._gauge("jobs", "Jobs by status.", "status")
         self._types = self._gauge("jobs_by_type", "Jobs by type; the rarest types are `other`.", "job_type")
-        self._lag = self._gauge("index_behind_seconds", "Age of the last reading of Prefect while it is away.")
+        self._lag = self._gauge("index_behind_seconds", "Seconds since the index was known to be right; 0 while it is.")
         self._version = self._gauge("index_version", "Version of the latest change.")
-        self._prefect = self._gauge("prefect_up", "Whether Prefect answers.")
-        self._ready = self._gauge("ready", "Whether Prefect answers and the index is in step with it.")
+        self._prefect = self._gauge("prefect_up", "Whether Prefect answers this process itself.")
+        self._parts = self._gauge("part_up", "Whether a part of this process does its work (see /readyz).", "part")
+        self._ready = self._gauge("ready", "Whether every part of this process does its work.")
+        self._holds = self._gauge("feed_held", "Whether it is this process that keeps the index true.")
         self._asked = Counter(
             "prefect_jobs_prefect_requests", "Requests that the adapter made to Prefect.", registry=self.registry
         )
@@ -112,10 +114,13 @@ class Metrics:
 
     def text(self, adapter: TheAdapter, load: PrefectLoad) -> bytes:
         """Everything in Prometheus' format, as of now."""
-        status, counts = adapter.feed.status(), adapter.index.stats().counts
+        status, counts, parts = adapter.feed.status(), adapter.index.stats().counts, adapter.readiness.parts()
         self._lag.set(status.behind_seconds)
-        self._prefect.set(status.prefect == "up")
-        self._ready.set(status.ready)
+        self._prefect.set(parts["prefect"].up)
+        for name, part in parts.items():
+            self._parts.labels(name).set(part.up)
+        self._ready.set(all(part.up for part in parts.values()))
+        self._holds.set(adapter.feed.holding)
         self._version.set(adapter.hub.version)
         for gauge, shown in ((self._jobs, counts.by_status), (self._types, largest(counts.by_type))):
             gauge.clear()

@@ -11,19 +11,20 @@ then it is asked again on a new one, so that nobody notices, and asking first (a
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, NullPool, event, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, AsyncAdaptedQueuePool, NullPool, event, insert, select, update
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from prefect_jobs.databases import BEGIN, Schema, database_address, make_folder, not_opened, prepare_sqlite
 from prefect_jobs.databases.schema import UPGRADE_PATIENCE
+from prefect_jobs.readiness import Part, Proof
 from prefect_jobs.store.cancelled_query import ConnectionThreads
 from prefect_jobs.store.deadline import deadline_of, limited, watch_sqlite
-from prefect_jobs.store.errors import in_our_words
+from prefect_jobs.store.errors import StoreUnavailable, in_our_words
 from prefect_jobs.store.tables import clock, metadata
 
 STATEMENT_LIMIT = 5.0
@@ -33,6 +34,10 @@ LOCK_PATIENCE = 10.0
 POOL_KEPT = 5
 POOL_MOST = 15
 """Connections to PostgreSQL: those kept open, and the most at one time. A server allows 100 by default."""
+SILENT = 10.0
+NOT_WRITTEN = 30.0
+"""Seconds without an answer, and without a write, after which the database is not taken for one that works."""
+WRITE_EVERY = 5.0
 IDLE_LIMIT = 60
 """Seconds after which PostgreSQL gives up a writer that does nothing, whose machine may be gone, and frees its turn."""
 
@@ -71,6 +76,22 @@ class Database:
         self._limit = statement_limit
         self._patience = lock_patience
         self._on_sqlite = engine.dialect.name == "sqlite"
+        self._reads = Proof("the index database", stale=SILENT)
+        self._writes = Proof("the writer of the index database", stale=NOT_WRITTEN)
+
+    def part(self) -> Part:
+        """Whether it can be read and written, as far as that was tried lately."""
+        reads, writes = self._reads.part(), self._writes.part()
+        return Part(reads.up and writes.up, reads.reasons or writes.reasons)
+
+    async def prove(self) -> None:
+        """Try whether it can be read, and now and then, or when that failed, written."""
+        with suppress(StoreUnavailable, OperationalError):
+            async with self.reading() as connection:
+                await connection.execute(select(clock.c.id))
+            if self._writes.age >= WRITE_EVERY or not self._writes.part().up:
+                async with self.writing() as connection:
+                    await connection.execute(update(clock).values(id=clock.c.id))
 
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
@@ -80,7 +101,7 @@ class Database:
             QueryTooSlow: one had not ended by then.
             StoreUnavailable: the database cannot be reached, or stays locked.
         """
-        with in_our_words(self._limit):
+        with _noting(self._reads, "read"), in_our_words(self._limit):
             async with self._engine.connect() as connection:
                 if self._on_sqlite:
                     with limited(await deadline_of(connection), self._limit):
@@ -99,7 +120,7 @@ class Database:
                 that the connection may also be lost in the moment of committing.
         """
         async with self._writing:
-            with in_our_words(self._patience):
+            with _noting(self._writes, "written"), in_our_words(self._patience):
                 async with self._writer.connect() as connection:
                     if self._on_sqlite:
                         await connection.begin()
@@ -107,6 +128,18 @@ class Database:
                         await _answered(connection, _WRITE.format(patience=max(1, round(self._patience * 1000))))
                     yield connection
                     await connection.commit()
+
+
+@contextmanager
+def _noting(proof: Proof, verb: str) -> Generator[None]:
+    """Note whether the database did what is done in this context; what else goes wrong there says nothing of it."""
+    try:
+        yield
+    except (StoreUnavailable, OperationalError) as error:
+        cause = error.orig if isinstance(error, OperationalError) else getattr(error.__cause__, "orig", None)
+        proof.failed(f"the index database cannot be {verb}: {str(cause or error).splitlines()[0]}")
+        raise
+    proof.worked()
 
 
 async def _answered(connection: AsyncConnection, statement: str) -> None:

@@ -2,7 +2,7 @@
 
 StoreError
 ├── QueryTooSlow       the statement was given up
-└── StoreUnavailable   the database cannot be reached, or is locked
+└── StoreUnavailable   the database cannot be reached, read or written, or is locked
 """
 
 import sqlite3
@@ -14,6 +14,12 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
 CANCELED = "57014"
 """PostgreSQL's code for a statement that its ``statement_timeout`` ended."""
+
+
+_AWAY = frozenset({
+    sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN
+})  # fmt: skip
+"""What SQLite says of a file that others hold, or that cannot be read or written."""
 
 
 class StoreError(Exception):
@@ -64,7 +70,7 @@ def _translated(error: DBAPIError, limit: float) -> StoreError | None:
         code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
         if code == sqlite3.SQLITE_INTERRUPT:
             return QueryTooSlow(limit)
-        return StoreUnavailable() if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else None
+        return StoreUnavailable() if code in _AWAY else None
     if error.connection_invalidated or (isinstance(error, OperationalError) and not isinstance(cause, sqlite3.Error)):
         return StoreUnavailable()
     return None

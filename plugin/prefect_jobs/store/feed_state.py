@@ -1,8 +1,9 @@
 """Who keeps the index true: of several adapters on one database one holds the feed, the others follow what it writes.
 
 The holder counts a beat up every two seconds. One that sees the beat stand still for some seconds, by its own clock,
-takes over; clocks of machines are never compared. A holder that stops gives the feed back at once, and one that died on
-this machine is known to be dead, so that an adapter that restarts need not wait for its own ghost.
+takes over, and so does one that relieves a holder which says that it cannot do its work; clocks of machines are never
+compared. A holder that stops gives the feed back at once, and one that died on this machine is known to be dead, so
+that an adapter that restarts need not wait for its own ghost.
 """
 
 import os
@@ -90,6 +91,8 @@ class FeedLease:
         self._clock = clock
         self._seen: tuple[str | None, int] | None = None
         self._seen_at = clock()
+        self.heard = False
+        """Whether the holder was seen to live: what stands in the database may be the word of a dead one."""
 
     async def read(self) -> FeedState | None:
         """What the database says; None when nobody ever held the feed."""
@@ -100,10 +103,17 @@ class FeedLease:
         status = cast("Mapping[str, Any]", row.status)
         return FeedState(row.holder, row.beat, row.beaten_at, status, row.right_at, row.swept_at)
 
-    async def take(self, *, now: datetime) -> tuple[bool, FeedState | None]:
-        """Try to become the holder. Returns whether this worked, and what the database said before."""
+    async def take(
+        self, *, now: datetime, relieve: Callable[[FeedState], bool] = lambda _state: False
+    ) -> tuple[bool, FeedState | None]:
+        """Try to become the holder. Returns whether this worked, and what the database said before.
+
+        Args:
+            now: the time.
+            relieve: whether to take it from a holder that lives and says this.
+        """
         state = await self.read()
-        if state is not None and not self._is_free(state):
+        if state is not None and not self._is_free(state) and not relieve(state):
             return False, state
         async with self._database.writing() as connection:
             row = (await connection.execute(select(feed_state.c.holder, feed_state.c.beat))).one_or_none()
@@ -114,11 +124,15 @@ class FeedLease:
                 return True, state
             if state is None or (row.holder, row.beat) != (state.holder, state.beat):
                 return False, state
-            await connection.execute(update(feed_state).values(holder=self.name, beat=row.beat + 1, beaten_at=now))
+            # What the one before said is not ours: nobody may relieve us for it.
+            await connection.execute(
+                update(feed_state).values(holder=self.name, beat=row.beat + 1, beaten_at=now, status={})
+            )
             return True, state
 
     def _is_free(self, state: FeedState) -> bool:
         if (state.holder, state.beat) != self._seen:
+            self.heard = self._seen is not None
             self._seen, self._seen_at = (state.holder, state.beat), self._clock()
         return state.holder is None or known_dead(state.holder) or self.silence > self._patience
 
