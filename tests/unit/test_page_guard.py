@@ -34,7 +34,6 @@ async def opens(path: str = "/jobs/ws", *, root_path: str = "", **headers: str) 
     guard = PageGuard(
         app,
         path="/jobs",
-        components="/components/x/",
         viewers=AnybodyMayLook(Adapter.at("http://api")),
         sign_in_form=str,
         allowed_origins=["https://ops.example.org/"],

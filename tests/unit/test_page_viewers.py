@@ -114,6 +114,16 @@ async def test_a_hub_that_nobody_uses_goes_after_a_while(viewers: Viewers, clock
     assert (await viewers.visit("of-vera")).hub is not hub
 
 
+async def test_a_hub_stays_while_a_socket_is_open_so_that_the_socket_hears_of_the_end(
+    viewers: Viewers, clock: Clock
+) -> None:
+    hub = (await viewers.visit("of-vera")).hub
+    with hub.in_use():  # a socket that asks for nothing
+        clock.now = 2 * KEPT_SECONDS
+        await viewers.sweep()
+        assert (await viewers.visit("of-vera")).hub is hub
+
+
 async def test_when_the_session_ends_the_hub_forgets_what_it_knew(viewers: Viewers, api: Api) -> None:
     hub = (await viewers.visit("of-vera")).hub
     del api.sessions["of-vera"]

@@ -14,6 +14,10 @@ from typing import Any
 import param
 from panel.custom import JSComponent
 
+BUNDLE = "dist/jobs.bundle.js"
+PARTS = ("_Drawn", "Toolbar", "JobList", "JobDetail")
+"""Whose bundle a browser may ask for: Panel names the class that says where it is."""
+
 _JS = Path(__file__).parent / "js"
 _SHARED: dict[str, str | PathLike[str]] = {
     path.stem: path for path in sorted(_JS.glob("*.js")) if path.stem not in ("toolbar", "job_list", "job_detail")
@@ -24,7 +28,7 @@ class _Drawn(JSComponent):
     """A part drawn in the browser, which tells `on_message` what the user does."""
 
     _esm_shared = _SHARED
-    _bundle = "dist/jobs.bundle.js"
+    _bundle = BUNDLE
 
     __abstract = True
 

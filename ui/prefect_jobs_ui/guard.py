@@ -1,8 +1,9 @@
 """What Panel's and Bokeh's routes leave open, closed before a request reaches them.
 
-Three holes: bokeh-fastapi never calls its own origin check, so any site a user visits could open the page's socket;
-Panel's component route imports whichever module its URL names; and browsers keep the bundle without asking again, so
-that an upgrade would draw new data with old code. The answers also carry a policy that keeps the browser on this host.
+bokeh-fastapi never calls its own origin check, so any site a user visits could open the page's socket; browsers keep
+the bundle without asking again, so that an upgrade would draw new data with old code; and a host or an address that
+cannot be read ends in a traceback. Every answer, files and refusals too, says which type it has and who may frame it,
+and carries a policy that keeps the browser on this host.
 
 And it is the page's door: where the API asks for a session, who has none gets the form to sign in, and no socket.
 """
@@ -11,16 +12,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from prefect_jobs_ui.adapter import SESSION_COOKIE, SignedOut
-from prefect_jobs_ui.hub import EVERYTHING
 from prefect_jobs_ui.list_filter import ListFilter
 from prefect_jobs_ui.viewers import VISIT, Viewers
 
@@ -29,6 +30,8 @@ _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self' blob:; object-src 'none'; base-uri 'none'; frame-ancestors"
 )
+# What an API can have given: anything else has no place in the header that asks it.
+_TOKEN = re.compile(r"[\w.~+/=-]{1,200}", re.ASCII)
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-]+(:\d+)?/?")
 
 
@@ -55,7 +58,6 @@ class PageGuard:
         app: ASGIApp,
         *,
         path: str,
-        components: str,
         viewers: Viewers,
         sign_in_form: Callable[[bool], str],
         allowed_origins: Sequence[str] = (),
@@ -64,64 +66,68 @@ class PageGuard:
         self._app = app
         self._viewers = viewers
         self._headers = {
-            "Cache-Control": "no-store",
             "Content-Security-Policy": policy,
             "Referrer-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",
         }
         self._form = sign_in_form
-        self._open = (f"{path}/assets/", f"{path}/alive")
         self._page = path
-        self._socket = f"{path}/ws"
-        self._components = components
+        # Where the page's answers come from, and how long a browser may keep them; the first that fits counts.
+        self._ours: tuple[tuple[str, str | None], ...] = (
+            (f"{path}/assets/", None),
+            (f"{path}/", "no-store"),
+            ("/components/", "no-cache"),
+            ("/static/", None),
+        )
+        self._open = (f"{path}/assets/", f"{path}/alive")
         self._origins = frozenset(origin.rstrip("/").lower() for origin in allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what must not pass, and mark what may not be kept."""
         path = _route_path(scope)
-        if scope["type"] == "websocket" and path == self._socket and not self._may_open(Headers(scope=scope)):
-            await receive()  # the connect message; closing before accepting answers 403
-            await send({"type": "websocket.close", "code": 1008})
-        elif scope["type"] == "http" and path.startswith("/components/"):
-            if path.startswith(self._components):
-                await self._app(scope, receive, _with_headers(send, {"Cache-Control": "no-cache"}))
-            else:
-                await PlainTextResponse("Not Found", status_code=404)(scope, receive, send)
-        elif scope["type"] == "http" and path == self._page:
-            await self._visit(scope, receive, _with_headers(send, self._headers))
-        elif path.startswith(f"{self._page}/") and not path.startswith(self._open):
-            await self._visit(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        ours = next((keep for begin, keep in self._ours if f"{path}/".startswith(begin)), "")
+        if scope["type"] not in ("http", "websocket") or ours == "":
+            return await self._app(scope, receive, send)
+        headers = Headers(scope=scope)
+        send = _with_headers(send, self._headers if ours is None else {**self._headers, "Cache-Control": ours})
+        if not _readable(headers.get("host", "")) or "\0" in path:
+            return await _refuse(scope, receive, send, 400, "The address or the host of this request cannot be read.")
+        if scope["type"] == "websocket" and not self._may_open(headers):
+            return await _refuse(scope, receive, send, 403, "")
+        if (path == self._page or path.startswith(f"{self._page}/")) and not path.startswith(self._open):
+            return await self._visit(scope, receive, send)
+        await self._app(scope, receive, send)
 
     async def _visit(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a viewer in; the document that is made for him reads from `VISIT` who he is."""
         token = _session_token(Headers(scope=scope))
+        said = _arguments(scope)
         try:
-            visit = await self._viewers.visit(token, _filter_of(scope))
+            visit = await self._viewers.visit(
+                token, ListFilter.of_words(said.get("q"), said.get("status"), said.get("type"))
+            )
         except SignedOut:
             if scope["type"] == "websocket":
-                await receive()
-                await send({"type": "websocket.close", "code": 1008})
-            else:
-                form = self._form(token is not None)
-                await HTMLResponse(form, 401)(scope, receive, _with_headers(send, self._headers))
-            return
-        VISIT.set(visit)
+                return await _refuse(scope, receive, send, 403, "")
+            return await HTMLResponse(self._form(token is not None), 401)(scope, receive, send)
+        VISIT.set(replace(visit, arguments=said))
         await self._app(scope, receive, send)
 
     def _may_open(self, headers: Headers) -> bool:
         origin = headers.get("origin")
         if origin is None:  # no browser: nobody's cookies or network position can be borrowed
             return True
+        scheme, _, named = origin.lower().partition("://")
         host = headers.get("host", "").lower()
-        return origin.lower() in self._origins or (bool(host) and urlsplit(origin).netloc.lower() == host)
+        return origin.lower() in self._origins or (scheme in ("http", "https") and bool(host) and named == host)
 
 
-def _filter_of(scope: Scope) -> ListFilter:
-    if scope["type"] != "http":  # a tab's socket: its list is asked for by the tab
-        return EVERYTHING
-    return ListFilter.of_query(bytes(scope.get("query_string", b"")).decode("latin-1"))
+def _arguments(scope: Scope) -> Mapping[str, str]:
+    """What the page's address says. A tab's socket says nothing there: its list is asked for by the tab."""
+    if scope["type"] != "http":
+        return {}
+    query = bytes(scope.get("query_string", b"")).decode("latin-1")
+    return dict(reversed(parse_qsl(query)))  # of a name that stands there twice the first counts, as in browsers
 
 
 def _session_token(headers: Headers) -> str | None:
@@ -129,7 +135,22 @@ def _session_token(headers: Headers) -> str | None:
     for item in ";".join(headers.getlist("cookie")).split(";"):
         with contextlib.suppress(CookieError):  # of another application on this host
             cookies.load(item)
-    return cookies[SESSION_COOKIE].value if SESSION_COOKIE in cookies else None
+    token = cookies[SESSION_COOKIE].value if SESSION_COOKIE in cookies else ""
+    return token if _TOKEN.fullmatch(token) else None
+
+
+def _readable(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").port is not False
+    except ValueError:
+        return False
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, said: str) -> None:
+    if scope["type"] == "websocket":
+        await receive()  # the connect message; closing before accepting answers 403
+        return await send({"type": "websocket.close", "code": 1008})
+    await PlainTextResponse(said, status)(scope, receive, send)
 
 
 def _route_path(scope: Scope) -> str:

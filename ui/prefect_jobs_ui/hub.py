@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -94,6 +94,7 @@ class Hub:
         self._counts = NO_COUNTS
         self._version: int | None = None
         self._listeners: set[Listener] = set()
+        self._users = 0
         self._recount_wanted = asyncio.Event()
         self._known = asyncio.Event()
         self.over = asyncio.Event()
@@ -108,6 +109,20 @@ class Hub:
     def tabs(self) -> int:
         """How many tabs listen."""
         return len(self._listeners)
+
+    @property
+    def used(self) -> bool:
+        """Whether somebody has a socket open, or listens."""
+        return bool(self._users or self._listeners)
+
+    @contextlib.contextmanager
+    def in_use(self) -> Generator[None]:
+        """Keep this hub while the block runs: what a sign-in opened must hear of its end."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
 
     def join(self, listener: Listener) -> None:
         """Tell `listener` of every change from now on."""

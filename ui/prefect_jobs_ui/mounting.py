@@ -1,35 +1,39 @@
 """Panel on FastAPI serves a page in ten lines, and leaves five things to close. They are closed here.
 
-bokeh-fastapi 0.1.8 never releases the session of a closed tab; its static files are asked from the host's root, which
-breaks under a prefix; `BOKEH_RESOURCES=cdn` would send the browser to other hosts; its routes show up in the API's
-documentation; and it serves 2 MB of scripts from the head. The origin check is in `guard.py`.
+bokeh-fastapi 0.1.8 lets a request choose whose document it opens and never releases that of a closed tab; its static
+files are asked from the host's root, which breaks under a prefix; `BOKEH_RESOURCES=cdn` would send the browser to other
+hosts; Panel's component route imports whichever module its address names; and 2 MB of scripts are served from the head.
+So of the routes that they add only the static files stay. The page and its socket are in `documents.py`, and what
+stands before them is in `guard.py`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import secrets
 from collections.abc import AsyncGenerator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-import bokeh_fastapi.handler  # pyright: ignore[reportMissingTypeStubs]  # it has none
 import jinja2
 import panel
 from bokeh.resources import Resources
 from bokeh.server.views.static_handler import StaticHandler
-from bokeh_fastapi import BokehFastAPI  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from fastapi import FastAPI, Response
+from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from markupsafe import Markup
 from panel.io.fastapi import add_applications  # pyright: ignore[reportUnknownVariableType]  # its types are partial
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
+from starlette.routing import Mount
 
 from prefect_jobs_ui.adapter import Adapter
 from prefect_jobs_ui.cards import type_label
+from prefect_jobs_ui.components import BUNDLE, PARTS
+from prefect_jobs_ui.documents import Documents
 from prefect_jobs_ui.first_rows import count_text, first_row, first_tabs, phase_of
 from prefect_jobs_ui.guard import PageGuard, content_security_policy
 from prefect_jobs_ui.session import LONGEST_JOB_ID, PageSession, who
@@ -38,10 +42,12 @@ from prefect_jobs_ui.viewers import VISIT, Viewers, Visit
 
 _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
-# A session nobody uses is kept this long: enough to open the socket after the page was read. Later openers get a new
-# session by their token, so nothing is lost on a slow line.
+# A document nobody uses is kept this long: enough to open the socket after the page was read. Later openers get a new
+# one by their token, so nothing is lost on a slow line.
 _UNUSED_SESSION_MS = 5000
 _SWEEP_MS = 1000
+
+_COMPONENTS = "/components/prefect_jobs_ui.components"
 
 _templates = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescape=True, trim_blocks=True)
 
@@ -49,16 +55,14 @@ _templates = jinja2.Environment(loader=jinja2.FileSystemLoader(_HERE), autoescap
 class MountedPage:
     """A page that was added to an application, for whoever counts what it holds."""
 
-    def __init__(self, viewers: Viewers, bokeh: BokehFastAPI) -> None:
+    def __init__(self, viewers: Viewers, documents: Documents) -> None:
         self._viewers = viewers
-        self._bokeh = bokeh
+        self._documents = documents
 
     @property
     def sessions(self) -> int:
         """How many sessions the server holds, of open tabs and of those just closed."""
-        # It has no public count.
-        contexts: Any = cast(Any, self._bokeh)._applications.values()
-        return sum(len(context.sessions) for context in contexts)
+        return self._documents.count
 
     @property
     def tabs(self) -> int:
@@ -75,10 +79,9 @@ def mount(
         raise ValueError(f"The page's path is one segment, such as `/jobs`; got {path!r}.")
     adapter = Adapter.at(api_url)
     viewers = Viewers(adapter)
-    _release_closed_tabs()
     before = list(app.routes)
     app.mount(f"{path}/assets", StaticFiles(directory=_STATIC), name="jobs-page-assets")
-    app.add_api_route(f"{path}/alive", _alive, methods=["GET"])
+    secret = secrets.token_bytes(32)
     bokeh = add_applications(
         cast(Any, {path: lambda: _open_session(path)}),
         app=app,
@@ -86,17 +89,22 @@ def mount(
         location=False,
         check_unused_sessions_milliseconds=_SWEEP_MS,
         unused_session_lifetime_milliseconds=_UNUSED_SESSION_MS,
-        include_headers=[],  # the session needs none of them, and they may carry secrets
-        include_cookies=[],
+        secret_key=secret,
+        sign_sessions=True,
     )
     bokeh.resources = _resources
-    _hide([route for route in app.routes if route not in before])
+    documents = Documents(bokeh, path, secret)
+    app.router.routes[:] = [route for route in app.routes if route in before or isinstance(route, Mount)]
+    app.add_api_route(path, documents.page, methods=["GET"], include_in_schema=False)
+    app.add_api_websocket_route(f"{path}/ws", documents.socket)
+    app.add_api_route(f"{path}/alive", _alive, methods=["GET"], include_in_schema=False)
+    for part in PARTS:
+        app.add_api_route(f"{_COMPONENTS}/{part}/_bundle_path/{BUNDLE}", _bundle, include_in_schema=False)
     # Innermost: what the application demands of every request, it demands of the page's too.
     app.user_middleware.append(
         Middleware(
             PageGuard,
             path=path,
-            components="/components/prefect_jobs_ui.components/",
             viewers=viewers,
             sign_in_form=lambda expired: _sign_in_form(path, expired=expired),
             allowed_origins=allowed_origins,
@@ -104,7 +112,7 @@ def mount(
         )
     )
     _follow_while_serving(app, adapter, viewers)
-    return MountedPage(viewers, bokeh)
+    return MountedPage(viewers, documents)
 
 
 def _open_session(path: str) -> None:
@@ -126,7 +134,7 @@ def _open_session(path: str) -> None:
     document.config.reconnect_session = False
     document.config.notify_connection_status = False
     document.template = _templates.get_template("page.html")
-    document.template_variables.update(_first_paint(visit, path, panel.state.session_args))
+    document.template_variables.update(_first_paint(visit, path))
 
 
 def _frame(path: str) -> dict[str, Any]:
@@ -145,16 +153,12 @@ def _sign_in_form(path: str, *, expired: bool) -> str:
     return _templates.get_template("sign_in.html").render(**_frame(path), expired=expired)
 
 
-def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> dict[str, Any]:
-    hub, shown = visit.hub, visit.shown
+def _first_paint(visit: Visit, path: str) -> dict[str, Any]:
+    hub, shown, arguments = visit.hub, visit.shown, visit.arguments
     page = visit.first if shown.is_active else hub.page
     now = datetime.now(UTC)
-
-    def argument(name: str) -> str:
-        return arguments.get(name, [b""])[0].decode(errors="replace")
-
-    embedded = argument("embed") == "1"
-
+    embedded = arguments.get("embed") == "1"
+    selected = arguments.get("job", "")
     return {
         **_frame(path),
         "who": who(visit.viewer),
@@ -169,9 +173,9 @@ def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> 
         "rows": []
         if page is None
         else [first_row(card, now=now, shown=shown, embedded=embedded) for card in page.cards],
-        "selected": argument("job"),
-        "first_log": _first_log(argument("job")),
-        "view": "stats" if argument("view") == "stats" else "jobs",
+        "selected": selected,
+        "first_log": _first_log(selected),
+        "view": "stats" if arguments.get("view") == "stats" else "jobs",
         "embedded": embedded,
     }
 
@@ -179,6 +183,10 @@ def _first_paint(visit: Visit, path: str, arguments: dict[str, list[bytes]]) -> 
 def _first_log(job_id: str) -> str:
     """What the log viewer asks first (`LogPages.newest`): asked with the page, it is there when the viewer is."""
     return f"api/jobs/{quote(job_id, safe='')}/logs?order=desc&limit=400" if 0 < len(job_id) <= LONGEST_JOB_ID else ""
+
+
+async def _bundle() -> Response:
+    return FileResponse(_HERE / BUNDLE)
 
 
 async def _alive() -> Response:
@@ -196,12 +204,6 @@ def _resources(absolute_url: str | None = None) -> Resources:
     )
 
 
-def _hide(routes: list[BaseRoute]) -> None:
-    for route in routes:
-        if hasattr(route, "include_in_schema"):
-            route.include_in_schema = False  # pyright: ignore[reportAttributeAccessIssue]  # not on the base class
-
-
 def _follow_while_serving(app: FastAPI, adapter: Adapter, viewers: Viewers) -> None:
     inner = app.router.lifespan_context
 
@@ -212,22 +214,3 @@ def _follow_while_serving(app: FastAPI, adapter: Adapter, viewers: Viewers) -> N
         await adapter.aclose()
 
     app.router.lifespan_context = lifespan
-
-
-def _release_closed_tabs() -> None:
-    """Make a tab's session unused when its socket ends: bokeh-fastapi 0.1.8 never notices a disconnect."""
-    handler: Any = bokeh_fastapi.handler.WSHandler
-    connect = handler.ws_connect
-    if getattr(connect, "releases", False):
-        return
-
-    async def ws_connect(self: Any, websocket: Any) -> None:
-        try:
-            await connect(self, websocket)
-        finally:
-            if self.connection is not None:
-                self.application.client_lost(self.connection)
-                self.connection = None
-
-    ws_connect.releases = True  # pyright: ignore[reportFunctionMemberAccess]  # marks that the patch is in
-    handler.ws_connect = ws_connect

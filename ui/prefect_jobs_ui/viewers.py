@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prefect_jobs_ui.adapter import Adapter, AdapterError, SignedOut, Viewer
 from prefect_jobs_ui.cards import card_of
@@ -34,6 +34,10 @@ class Visit:
     shown: ListFilter = EVERYTHING
     first: FirstPage | None = None
     """What the filter of the page's address shows; None where the hub knows it, or nobody could say in time."""
+    presented: str | None = None
+    """The token of the request's cookie, whether the API knows it or not."""
+    arguments: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What else the page's address says."""
 
 
 VISIT: ContextVar[Visit] = ContextVar("visit")
@@ -85,7 +89,8 @@ class Viewers:
         hub = self._hub(viewer.token)
         if viewer.token is not None:
             await hub.known(within=FIRST_PAGE_WITHIN)
-        return Visit(viewer, hub, shown, await _first_page(hub, shown) if shown.is_active else None)
+        first = await _first_page(hub, shown) if shown.is_active else None
+        return Visit(viewer, hub, shown, first, presented=token)
 
     def _hub(self, token: str | None) -> Hub:
         kept = self._kept.get(token)
@@ -114,7 +119,7 @@ class Viewers:
         """Let go of the hubs that ended, or that nobody used for a while."""
         now = self._clock()
         for token, kept in tuple(self._kept.items()):
-            if kept.hub.tabs:
+            if kept.hub.used:
                 kept.used = now
             unused = token is not None and now - kept.used >= KEPT_SECONDS
             if kept.hub.over.is_set() or unused:
