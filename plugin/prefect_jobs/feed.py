@@ -37,11 +37,6 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 """The id of no run: asking for it costs Prefect nothing, and proves that its door, its key and its database work."""
 PROBE_LIMIT = 6.0
 """Seconds after which that question is put anew, on a new connection: the old one may lead nowhere."""
-FRESH = 4.0
-"""Seconds for which an answer of Prefect's shows that this adapter can read it."""
-STEADY = 3.0
-"""Seconds for which it must have been able to before it relieves another: longer than the time between two beats, so
-that a server that comes back for all makes no feed go round."""
 STATE_RETRIES = 5
 """How often a run is read again when its event is known and its state is not yet: the event can be the faster one."""
 
@@ -65,6 +60,13 @@ class Pace:
     beat: float = BEAT_EVERY
     probe: float = 2.0
     """How often Prefect is asked for a sign of life, where nothing else asks it."""
+    ask: float = 1.0
+    """How often one that waits looks whether the feed is free."""
+    unable: float = 5.0
+    """So long without a sign of Prefect, a holder is relieved by another that can read it."""
+    steady: float = 3.0
+    """For so long the other must have been able to: longer than the time between two beats, so that a server that comes
+    back for all makes no feed go round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,14 @@ class Feed:
         self._budget = budget or ReadBudget(READS_PER_SECOND)
         self._clock = clock
         self._reader = JobReader(gateway, index, logs, hub, past=past, budget=self._budget, clock=clock)
-        self._turn = FeedTurn(lease, beat_every=self._pace.beat, clock=clock, able=self._can_read)
+        self._turn = FeedTurn(
+            lease,
+            beat_every=self._pace.beat,
+            clock=clock,
+            able=self._can_read,
+            ask_every=self._pace.ask,
+            unable_most=self._pace.unable,
+        )
         self._prefect = Proof("Prefect", stale=self._pace.stale)
         self._dirty: dict[str, Awaited] = {}
         self._reports: dict[str, Progress] = {}
@@ -185,24 +194,25 @@ class Feed:
             self._prefect_answered(began)
 
     def _prefect_answered(self, began: float) -> None:
-        was_up = self._prefect.part().up
-        self._prefect.worked(began)
-        if not was_up:
+        if not self._prefect.part().up:
+            self._note_outage()  # which also ends one that nobody noticed: a silence
             self._hub.wake()
+        self._prefect.worked(began)
+        self._sweep_if_owed()
 
     def _prefect_failed(self, reason: str) -> None:
-        was_up = self._prefect.part().up
-        self._prefect.failed(reason)
-        if was_up:
+        if self._prefect.part().up:
+            self._note_outage()
             self._hub.wake()
+        self._prefect.failed(reason)
 
     def _can_read(self) -> bool:
-        return self._prefect.age < FRESH and self._prefect.steady >= STEADY
+        return self._prefect.age < 2 * self._pace.probe and self._prefect.steady >= self._pace.steady
 
     def _unable_for(self) -> float:
         """Seconds for which this holder has had no sign of Prefect."""
         silent = min(self._prefect.age, time.monotonic() - self._held_at)
-        return silent if silent > FRESH or not self.prefect_part().up else 0.0
+        return silent if silent > 2 * self._pace.probe or not self.prefect_part().up else 0.0
 
     @property
     def holding(self) -> bool:
@@ -223,10 +233,12 @@ class Feed:
 
     def _own_part(self) -> Part:
         behind = 0.0 if self._right_at is None else time.monotonic() - self._right_at
-        in_step = self._right_at is not None and not self._failing and behind < self._pace.stale
+        prefect = self._prefect.part()
+        in_step = self._right_at is not None and not self._failing and behind < self._pace.stale and prefect.up
         reasons: list[str] = []
         if not in_step:
-            reasons.append(self._problem or f"the active jobs have not been read for {behind:.0f} s")
+            silence = f"the active jobs have not been read for {behind:.0f} s"
+            reasons += [self._problem] if self._problem else prefect.reasons or [silence]
         elif not self._listening:
             reasons.append("the event stream of Prefect is not connected; active jobs are read every few seconds")
         if not self._swept:
@@ -254,6 +266,10 @@ class Feed:
     def _note_outage(self) -> None:
         """Runs may have begun and ended unseen: only a sweep that begins later finds them all."""
         self._outages += 1
+
+    def _sweep_if_owed(self) -> None:
+        if self._sweep_is_owed and self._sweep_knows != self._outages:
+            self._sweep_now.set()
 
     @property
     def _sweep_is_owed(self) -> bool:
@@ -376,8 +392,6 @@ class Feed:
             else:
                 if self._right_at is not None and time.monotonic() - self._right_at >= self._pace.stale:
                     self._note_outage()
-                if self._right_at is None or self._failing or not self._own_part().up:
-                    self._sweep_now.set()
                 self._prefect_answered(began)
                 self._right_at, self._failing, self._problem = began, False, ""
                 self._note_truth()
@@ -411,6 +425,9 @@ class Feed:
                 self._fail(error)
                 await asyncio.sleep(self._pace.retry)
                 self._sweep_now.set()
+            except Exception:
+                self._sweep_now.set()
+                raise
 
     async def sweep(self) -> None:
         """Read every run of Prefect, then ask by id for each job that did not turn up.
@@ -422,8 +439,7 @@ class Feed:
             self._sweep_knows = self._outages
         await self._reader.sweep(hurried=self._sweep_is_owed)
         self._swept, self._sweep_knew = True, self._sweep_knows
-        if self._sweep_is_owed:
-            self._sweep_now.set()
+        self._sweep_if_owed()
         self._note_truth()
         self._hub.wake()
         await self._turn.swept()

@@ -17,12 +17,8 @@ from prefect_jobs.store import FeedLease, FeedState, StoreError
 
 logger = logging.getLogger(__name__)
 
-ASK_EVERY = 1.0
-"""Seconds between two looks whether the feed is free."""
 SILENT = 8.0
 """Seconds without a beat after which nobody's word counts."""
-UNABLE_TOO_LONG = 5.0
-"""Seconds without a sign of Prefect after which a holder is relieved by one that can read it."""
 UNABLE_FOR = "unable_for"
 """Where the holder says for how many seconds it has not been able to read Prefect."""
 
@@ -56,6 +52,8 @@ class FeedTurn:
         beat_every: seconds between two words of the holder.
         able: whether this adapter can read Prefect, and so may take the feed from one that cannot.
         clock: tells the time.
+        ask_every: seconds between two looks whether the feed is free.
+        unable_most: seconds without a sign of Prefect after which a holder is relieved by one that can read it.
     """
 
     def __init__(
@@ -65,11 +63,15 @@ class FeedTurn:
         beat_every: float,
         clock: Callable[[], datetime],
         able: Callable[[], bool] = lambda: False,
+        ask_every: float = 1.0,
+        unable_most: float = 5.0,
     ) -> None:
         self._lease = lease
         self._beat_every = beat_every
         self._clock = clock
         self._able = able
+        self._ask_every = ask_every
+        self._unable_most = unable_most
         self._holding = lease is None
         self._holder: FeedState | None = None
         self._swept = False
@@ -121,7 +123,7 @@ class FeedTurn:
                 if self._holding:
                     self.behind_before = self._behind_then()
                     break
-            await asyncio.sleep(ASK_EVERY)
+            await asyncio.sleep(self._ask_every)
         logger.info("holding the feed")
         try:
             yield
@@ -139,7 +141,7 @@ class FeedTurn:
 
     def _may_relieve(self, state: FeedState) -> bool:
         unable_for = state.status.get(UNABLE_FOR) or 0.0
-        return unable_for >= UNABLE_TOO_LONG and self._able()
+        return unable_for >= self._unable_most and self._able()
 
     async def while_held(
         self,

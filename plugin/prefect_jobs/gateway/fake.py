@@ -127,6 +127,13 @@ class FakePrefect:
 
         return door()
 
+    def other_door(self) -> "FakePrefect":
+        """The same Prefect, reached another way, which can be cut by itself. Its events go to its own subscribers."""
+        door = FakePrefect()
+        for shared in ("_runs", "_states", "_lines", "_events", "_beats", "_keys", "_flows"):
+            setattr(door, shared, getattr(self, shared))
+        return door
+
     # -- what happens in Prefect ----------------------------------------------------------------------------------
 
     def put(self, run: Run) -> Run:
@@ -171,7 +178,7 @@ class FakePrefect:
     def delete(self, run_id: str) -> None:
         """Delete a run, of which Prefect tells nobody."""
         del self._runs[run_id], self._states[run_id]
-        self._lines = [line for line in self._lines if line.run_id != run_id]
+        self._lines[:] = [line for line in self._lines if line.run_id != run_id]
 
     def log(self, run_id: str, message: str, *, level: int = 20, timestamp: datetime | None = None) -> LogLine:
         """Store a log line."""
