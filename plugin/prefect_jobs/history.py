@@ -17,7 +17,7 @@ from prefect_jobs.jobs import Job
 from prefect_jobs.proofs import as_proven
 from prefect_jobs.sidecar.receipt import find_receipt, with_receipt
 from prefect_jobs.store.history import Circumstances, HistoryStore, StoredHistory
-from prefect_jobs.transitions import Action, Origin, Transition, transitions_of
+from prefect_jobs.transitions import Action, Event, Origin, Transition, events_of, transitions_of
 
 STEPS_GO_ON_AFTER = timedelta(seconds=2)
 """So long the steps of a running job are believed: it tells new ones no faster."""
@@ -35,6 +35,7 @@ class History:
     """A job's past. ``complete`` is false when Prefect is away and the job has moved on since."""
 
     transitions: list[Transition]
+    events: list[Event]
     attempts: list[Attempt]
     steps: list[RunStep]
     previous_errors: list[str]
@@ -78,6 +79,7 @@ class Histories:
         attempts = attempts_of(states, stored.workers, result=job.result)
         return History(
             transitions=transitions_of(states, actions, about.origin),
+            events=events_of(states, actions, about.origin),
             attempts=attempts,
             steps=[_closed(step, attempts) for step in about.steps],
             previous_errors=previous_errors(states),
@@ -171,8 +173,13 @@ class Histories:
         here = [state.id for state in stored.states]
         there = {state.id for state in await self._gateway.states(job.job_id)}
         missing, surplus = there - set(here), set(here) - there
-        told = [transition.state_id for transition in transitions_of(stored.states, [], Origin())]
-        twice = {state_id for state_id in told if told.count(state_id) > 1}
+        changes, events = (tell(stored.states, [], Origin()) for tell in (transitions_of, events_of))
+        twice = {
+            state_id
+            for told in ([change.state_id for change in changes], [event.state_id for event in events])
+            for state_id in told
+            if state_id is not None and told.count(state_id) > 1
+        }
         if not (missing or surplus or twice):
             return None
         return HistoryDifference(job.job_id, *(tuple(sorted(ids)) for ids in (missing, surplus, twice)))

@@ -1,7 +1,7 @@
 """The text of a job that a search looks into: made once when the job changes, searched a million times.
 
-Lower-case, one field a line. The contract's fields (4.4) and no others: type, message, error, and the result where it
-is a string, or its top-level strings where it is an object.
+Lower-case, one field a line. The contract's fields (4.4, 17.7) and no others: type, message, the author's name of the
+final state, error, and the result where it is a string, or its top-level strings where it is an object.
 """
 
 import json
@@ -30,6 +30,8 @@ def needle(text: str) -> str:
 def search_text(job: Job) -> str:
     """What a search for a word looks into."""
     fields = [job.job_type, job.message or ""]
+    if job.state_name and job.state_name != job.message:
+        fields.append(job.state_name)
     if job.error and job.error not in fields[1]:
         fields.append(job.error)
     result: Any = job.result

@@ -81,6 +81,10 @@ class Job:
 ABORTING_BY_USER = "Aborting: User requested"
 ABORTING_BY_CLOCK = "Aborting: Time limit exceeded"
 
+USUAL_NAMES = frozenset(
+    {"Completed", "Cached", "RolledBack", "Failed", "TimedOut", "Crashed", "Cancelled", "Cancelling", "Aborted"}
+)
+"""What Prefect and the kit call final states."""
 # Prefect puts these words in front of what the flow itself said.
 _FRAMES = re.compile(
     r"^(?:Flow run encountered an exception(?: during execution)?[:.]\s*"
@@ -115,6 +119,16 @@ def message_of(status: Status, state: str, error: str | None, reported: str | No
     if state == "aborting":
         return ABORTING_BY_USER
     return reported
+
+
+def _said(run: Run) -> str:
+    """What the state of a run says in its author's words."""
+    return _FRAMES.sub("", without_receipt(clean(run.state_message or ""))).strip()
+
+
+def authors_name(run: Run) -> str | None:
+    """What the author of a flow called its final state; None where it has one of the usual names."""
+    return None if run.state_name in USUAL_NAMES or not run.state_name else clean(run.state_name)
 
 
 def became_due(run: Run) -> datetime:
@@ -152,6 +166,11 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
     completed_at = ended_at(run) if status in ENDED else None
     waits_again = state == "awaiting_retry" or (status == "pending" and not begun and run.run_count > 0)
     message = message_of(status, state, error, reported.message if reported else None)
+    state_name = authors_name(run) if status in ENDED else None
+    if state_name is not None:
+        said = _said(run)
+        message = said or state_name
+        error = state_name if state in ("failed", "crashed") and not said else error
     if waits_again:
         message = f"Queued for attempt {run.run_count + 1}"
     elif state == ABORTING.state and run.state_type == "FAILED":
@@ -177,5 +196,6 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         state_id=run.state_id,
         reported=reported,
         prepared_at=run.created_at if run.scheduled_by_prefect else None,
+        state_name=state_name,
         receipt=receipt_of(run) if status in ENDED else None,
     )

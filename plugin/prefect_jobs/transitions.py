@@ -1,13 +1,14 @@
-"""A job's transitions, drawn from the states that Prefect keeps of its run.
+"""A job's transitions and what else happened to it, drawn from the states that Prefect keeps of its run.
 
 Prefect's history has more states than a reader can tell apart (Pending, then Pending named Submitting) and no word for
-who caused them. Here each state that changes the job's ``status`` or ``state`` is one transition, and a table says
-what triggers a state of its kind.
+who caused them. Here each state that changes the job's ``status`` is one transition, and a table says what triggers a
+state of its kind. A state that changes no status is an event, where it says something (a wish to stop, lateness); one
+that says again what the state before it said is neither.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from prefect_jobs.gateway.runs import RunState
@@ -16,6 +17,20 @@ from prefect_jobs.jobs import error_of
 from prefect_jobs.sidecar.receipt import Receipt, find_receipt
 
 Trigger = Literal["api", "worker", "user", "timeout", "retry", "system"]
+Kind = Literal[
+    "stop_asked",
+    "heard",
+    "late",
+    "submitted",
+    "handed_back",
+    "waiting",
+    "rescheduled",
+    "paused",
+    "resumed",
+    "noted",
+    "acknowledged",
+]
+"""Kinds of events; ``waiting`` is for a place under a limit, ``noted`` is another state within the same status."""
 
 CLOCKS_APART = timedelta(seconds=1)
 """A run made for "now" may be due a moment after its own first state."""
@@ -49,7 +64,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A job went from one status to another, or within one status from one state to another."""
+    """A job went from one status to another."""
 
     state_id: str
     before: Status | None
@@ -63,6 +78,19 @@ class Transition:
     by: str | None
     receipt: Receipt | None = None
     """How a stop went, where the kit proved it; the message has it in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened to a job that changed no status."""
+
+    kind: Kind
+    at: datetime
+    message: str | None = None
+    by: str | None = None
+    state_id: str | None = None
+    """The state that says so; None where it follows from something else."""
+    details: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def state_of(state: RunState) -> JobState:
@@ -80,31 +108,28 @@ def error_in(state: RunState) -> str | None:
 
 
 def transitions_of(states: Sequence[RunState], actions: Sequence[Action], origin: Origin) -> list[Transition]:
-    """Each change of a job's status or state once, oldest first.
+    """Each change of a job's status once, oldest first.
 
     Args:
         states: every state of the run, oldest first.
         actions: what was done to the job through the API.
         origin: who made the run.
     """
-    by_state = {action.state_id: action for action in actions if action.state_id}
     found: list[Transition] = []
-    before: RunState | None = None
-    for state in states:
-        now = state_of(state)
-        previous = None if before is None else state_of(before)
-        if now == previous:
-            found[-1] = _with_receipt(found[-1], state)
-            continue
-        asked = _cause(before, state, by_state)
-        error = _shown_error(before, state)
+    for before, state, asked in _told(states, actions):
+        status, word = state_of(state)
         receipt = find_receipt(state.message or "")
+        if found and status == found[-1].to:
+            if receipt is not None:  # an end is written before the kill, and again with the proof
+                found[-1] = replace(found[-1], receipt=receipt, message=state.message)
+            continue
+        error = _shown_error(before, state)
         found.append(
             Transition(
                 state_id=state.id,
-                before=None if previous is None else previous.status,
-                to=now.status,
-                state=now.state,
+                before=found[-1].to if found else None,
+                to=status,
+                state=word,
                 at=state.timestamp,
                 trigger=_trigger(before, state, origin),
                 name=state.name,
@@ -114,15 +139,64 @@ def transitions_of(states: Sequence[RunState], actions: Sequence[Action], origin
                 receipt=receipt,
             )
         )
-        before = state
     return found
 
 
-def _with_receipt(told: Transition, state: RunState) -> Transition:
-    """A job's end is written before its processes are killed, and again with the proof."""
-    if (receipt := find_receipt(state.message or "")) is None:
-        return told
-    return replace(told, receipt=receipt, message=state.message)
+def events_of(states: Sequence[RunState], actions: Sequence[Action], origin: Origin) -> list[Event]:
+    """What else happened to a job, oldest first; takes what ``transitions_of`` takes."""
+    found: list[Event] = []
+    for before, state, asked in _told(states, actions):
+        if before is not None and (kind := _kind(before, state)) is not None:
+            details = {"state": state_of(state).state, "name": state.name}
+            details["triggered_by"] = _trigger(before, state, origin)
+            by = asked.by if asked else None
+            found.append(Event(kind, state.timestamp, state.message, by, state.id, details))
+    for end in transitions_of(states, actions, origin):
+        if end.receipt is not None and end.receipt.cause == "asked":
+            took = end.receipt.delivered - end.receipt.asked
+            heard = f"The job heard of it after {took:.2f} s"
+            found.append(Event("heard", datetime.fromtimestamp(end.receipt.delivered, UTC), heard))
+    return sorted(found, key=lambda event: event.at)
+
+
+def _told(
+    states: Sequence[RunState], actions: Sequence[Action]
+) -> Iterator[tuple[RunState | None, RunState, Action | None]]:
+    """Each state with the one before it that said something else, and with the action that led to it."""
+    by_state = {action.state_id: action for action in actions if action.state_id}
+    before: RunState | None = None
+    for state in states:
+        yield before, state, _cause(before, state, by_state)
+        if before is None or (state.type, state.name) != (before.type, before.name):
+            before = state
+
+
+def _kind(before: RunState, state: RunState) -> Kind | None:
+    """What happened when a run came from one state to another; None where the change of status says it all."""
+    said_again = (state.type, state.name) == (before.type, before.name)
+    match before.type, state.type, state.name:
+        case "SCHEDULED", "SCHEDULED", _ if said_again and state.scheduled_for != before.scheduled_for:
+            return "rescheduled"
+        case _ if said_again:
+            return None
+        case _, "CANCELLING", _:
+            return "stop_asked"
+        case _, "PAUSED", _:
+            return "paused"
+        case (_, "SCHEDULED", "Resuming") | ("PAUSED", "RUNNING", _):
+            return "resumed"
+        case _ if state_of(before).status != state_of(state).status:
+            return None
+        case _, "SCHEDULED", "Late":
+            return "late"
+        case _, "SCHEDULED", "AwaitingConcurrencySlot":
+            return "waiting"
+        case "PENDING", "SCHEDULED", _:
+            return "handed_back"
+        case _, "PENDING", _:
+            return None if before.type == "PENDING" else "submitted"
+        case _:
+            return "noted"
 
 
 def _cause(before: RunState | None, state: RunState, by_state: Mapping[str, Action]) -> Action | None:

@@ -36,6 +36,7 @@ def test_the_history_of_a_completed_job_in_the_contracts_words(api: httpx.Client
         "started_at",
         "completed_at",
         "transitions",
+        "events",
         "attempts",
         "steps",
         "complete",
@@ -47,7 +48,9 @@ def test_the_history_of_a_completed_job_in_the_contracts_words(api: httpx.Client
         True,
     )
     assert all(Z_TIME.fullmatch(past[name]) for name in ("created_at", "started_at", "completed_at"))
-    # `Submitting` changes neither status nor state, so it is no step of the job.
+    # `Pending` and `Submitting` change no status, so they are no steps of the job.
+    assert [event["kind"] for event in past["events"]] == ["submitted"]
+    assert set(past["events"][0]) == {"at", "kind", "message", "by", "details"}
     assert steps(api, job_id) == [
         (None, "pending", "user"),
         ("pending", "running", "worker"),

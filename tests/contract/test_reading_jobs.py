@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ JOB_FIELDS = {
     "job_type",
     "status",
     "state",
+    "state_name",
     "progress",
     "message",
     "created_at",
@@ -36,7 +38,7 @@ def test_a_job_has_exactly_the_documented_fields_and_null_is_written(api: httpx.
     found = job(api, runs.new())
     assert set(found) == JOB_FIELDS
     assert found["status"] == "pending"
-    for name in ("message", "started_at", "completed_at", "result", "error"):
+    for name in ("message", "started_at", "completed_at", "result", "error", "state_name"):
         assert found[name] is None
     assert JOB_TIME.fullmatch(found["created_at"])
 
@@ -49,6 +51,17 @@ def test_a_run_of_any_flow_is_a_job_through_its_whole_life(api: httpx.Client, ru
     runs.move(run_id, Completed())
     found = job(api, run_id, status="completed", progress=100, message="Completed successfully")
     assert JOB_TIME.fullmatch(found["completed_at"])
+
+
+def test_a_final_state_that_its_author_named_is_told_and_found(api: httpx.Client, runs: Runs) -> None:
+    name, message = f"Partly{uuid4().hex}", f"3 of 5 {uuid4()}"
+    run_id = runs.started()
+    runs.move(run_id, Completed(name=name, message=message))
+    found = job(api, run_id, status="completed", state="completed")
+    assert (found["state_name"], found["message"]) == (name, message)
+    for words in (name, message):
+        hits = api.get("/api/jobs/search", params={"q": words}).json()["data"]
+        assert [hit["job_id"] for hit in hits] == [run_id]
 
 
 def test_failures_of_every_kind_read_failed_with_their_reason(api: httpx.Client, runs: Runs) -> None:

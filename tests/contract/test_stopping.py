@@ -240,7 +240,9 @@ def test_a_running_process_is_stopped_and_its_job_reads_cancelled(api: httpx.Cli
         found = job(api, run, status="failed", state="cancelled")
         assert (found["error"], found["result"]) == ("Cancelled by user", None)
         told = [(entry["to"], entry["triggered_by"]) for entry in _transitions(api, run)]
-        assert told[-3:] == [("running", "worker"), ("running", "user"), ("failed", "user")]
+        assert told[-2:] == [("running", "worker"), ("failed", "user")]
+        asked = [event for event in _history(api, run)["events"] if event["kind"] == "stop_asked"]
+        assert [event["message"] for event in asked] == ["Cancelled through the jobs API"]
         assert [entry["status"] for entry in _history(api, run)["attempts"]] == ["cancelled"]
 
 

@@ -208,7 +208,7 @@ def test_the_server_was_told_again_and_never_lost_patience(outcomes: dict[str, "
     names = [state["name"] for state in subject.states]
     assert names.count("Stopping") >= 2
     assert not [state for state in subject.states if "timed out" in (state["message"] or "")]
-    assert [entry["details"]["state"] for entry in subject.history["transitions"]].count("stopping") == 1
+    assert [event["kind"] for event in subject.history["events"]].count("stop_asked") == 1
 
 
 def test_an_error_after_the_wish_to_stop_is_told(outcomes: dict[str, "Future[Outcome]"]) -> None:

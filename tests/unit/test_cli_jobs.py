@@ -42,6 +42,7 @@ HISTORY: dict[str, Any] = {
     "job_id": ID, "job_type": "export", "status": "failed", "created_at": START.isoformat(), "started_at": None,
     "completed_at": None,
     "transitions": [{"from": None, "to": "pending", "at": START.isoformat(), "triggered_by": "api", "details": None}],
+    "events": [{"at": START.isoformat(), "kind": "stop_asked", "message": "Cancelled", "by": "eve", "details": {}}],
     "attempts": [{"attempt_number": 1, "started_at": START.isoformat(), "ended_at": None, "status": "failed",
                   "error": "disk full", "worker_id": "worker-1", "duration_seconds": 4.2, "result": None}],
 }  # fmt: skip
@@ -181,6 +182,7 @@ def test_one_job_is_shown_with_all_that_happened_to_it(server: JobsServer, run: 
         '{"format": "csv"}',
         "3m20s",
         "api",
+        "stop asked",
         "4s",
     )
     assert [word for word in words if word not in output] == []

@@ -166,7 +166,7 @@ async def test_asking_twice_is_kept_as_one_action(stage: Stage) -> None:
     run = stage.prefect.put(running())
     await stage.actions.cancel(run.id, by="alice")
     job = await stage.actions.cancel(run.id, by="bob")
-    assert [entry.by for entry in (await stage.histories.of(job)).transitions] == [None, "alice"]
+    assert [(entry.kind, entry.by) for entry in (await stage.histories.of(job)).events] == [("stop_asked", "alice")]
 
 
 async def test_a_purged_job_leaves_nothing(stage: Stage) -> None:

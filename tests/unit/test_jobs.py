@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from prefect_jobs.gateway import Progress
+from prefect_jobs.gateway import Progress, Run
 from prefect_jobs.gateway.fake import a_run, completed, failed, pending, running
+from prefect_jobs.job_text import search_text
 from prefect_jobs.jobs import error_of, job_from_run
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
@@ -113,3 +114,37 @@ def test_a_job_that_was_cancelled_before_it_began_has_no_start() -> None:
     """Prefect writes the end time as start time then, and the job counted as one that took no time at all."""
     run = a_run("CANCELLED", run_count=0, started_at=NOW, ended_at=NOW)
     assert job_from_run(run, now=NOW).started_at is None
+
+
+@pytest.mark.parametrize(
+    ("run", "status", "name", "message", "error"),
+    [
+        (a_run("COMPLETED", "PartiallyDone", state_message="3 of 5"), "completed", "PartiallyDone", "3 of 5", None),
+        (a_run("COMPLETED", "Skipped"), "completed", "Skipped", "Skipped", None),
+        (a_run("FAILED", "BadInput", state_message="row 7"), "failed", "BadInput", "row 7", "row 7"),
+        (a_run("FAILED", "BadInput"), "failed", "BadInput", "BadInput", "BadInput"),
+        (a_run("CANCELLED", "NotNeeded", state_message="no news"), "failed", "NotNeeded", "no news", None),
+        (a_run("COMPLETED", "Cached", state_message="x"), "completed", None, "Completed successfully", None),
+        (a_run("COMPLETED", "RolledBack"), "completed", None, "Completed successfully", None),
+        (a_run("FAILED", "Failed", state_message="row 7"), "failed", None, "Failed: row 7", "row 7"),
+    ],
+    ids=lambda value: getattr(value, "state_name", ""),
+)
+def test_a_final_state_that_the_author_named_is_told_in_the_authors_words(
+    run: Run, status: str, name: str | None, message: str, error: str | None
+) -> None:
+    """`Completed(name="PartiallyDone", message="3 of 5")` read "Completed successfully"."""
+    job = job_from_run(run, now=NOW)
+    assert (job.status, job.state_name, job.message) == (status, name, message)
+    if run.state_type != "CANCELLED":
+        assert job.error == error
+
+
+def test_a_job_at_work_has_no_name_of_a_final_state() -> None:
+    assert job_from_run(a_run("RUNNING", "Warming up"), now=NOW).state_name is None
+
+
+def test_both_words_of_the_author_are_searched() -> None:
+    text = search_text(job_from_run(a_run("COMPLETED", "PartiallyDone", state_message="3 of 5"), now=NOW))
+    assert "partiallydone" in text
+    assert "3 of 5" in text

@@ -1,5 +1,6 @@
 """A job's transitions and attempts, drawn from Prefect's states."""
 
+import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,7 +8,7 @@ import pytest
 
 from prefect_jobs.attempts import attempts_of, previous_errors
 from prefect_jobs.gateway import RunState
-from prefect_jobs.transitions import Action, Origin, transitions_of
+from prefect_jobs.transitions import Action, Origin, events_of, transitions_of
 
 START = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 FRAME = "Flow run encountered an exception: "
@@ -29,7 +30,11 @@ def steps(past: list[RunState], origin: Origin | None = None) -> list[tuple[str 
     return [(t.before, t.state, t.trigger) for t in transitions_of(past, [], origin or Origin())]
 
 
-def test_a_state_that_changes_neither_status_nor_state_is_no_transition() -> None:
+def kinds(*past: str | tuple[str, str] | tuple[str, str, str]) -> list[str]:
+    return [event.kind for event in events_of(states(*past), [], Origin())]
+
+
+def test_a_state_that_changes_no_status_is_no_transition() -> None:
     past = states("SCHEDULED", "PENDING", ("PENDING", "Submitting"), "RUNNING", "RUNNING", "COMPLETED")
     assert steps(past) == [
         (None, "pending", "user"),
@@ -41,8 +46,14 @@ def test_a_state_that_changes_neither_status_nor_state_is_no_transition() -> Non
 def test_each_transition_is_that_of_one_state() -> None:
     past = states("SCHEDULED", ("SCHEDULED", "Late"), "PENDING", "RUNNING", ("CANCELLING", "Cancelling"), "CANCELLED")
     told = transitions_of(past, [], Origin())
-    assert [transition.state_id for transition in told] == ["s0", "s1", "s2", "s3", "s4", "s5"]
-    assert [transition.to for transition in told] == ["pending", "pending", "pending", "running", "running", "failed"]
+    assert [transition.state_id for transition in told] == ["s0", "s3", "s5"]
+    assert [transition.to for transition in told] == ["pending", "running", "failed"]
+    events = events_of(past, [], Origin())
+    assert [(event.state_id, event.kind) for event in events] == [
+        ("s1", "late"),
+        ("s2", "submitted"),
+        ("s4", "stop_asked"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +86,8 @@ def test_every_kind_of_state_has_its_trigger(last: tuple[str, str], trigger: str
 def test_who_asked_is_told_with_the_wish_and_with_its_fulfilment() -> None:
     past = states("RUNNING", ("CANCELLING", "Cancelling"), "CANCELLED")
     asked = Action("cancel", "alice", START, "s1")
-    assert [transition.by for transition in transitions_of(past, [asked], Origin())] == [None, "alice", "alice"]
+    assert [transition.by for transition in transitions_of(past, [asked], Origin())] == [None, "alice"]
+    assert [(event.kind, event.by) for event in events_of(past, [asked], Origin())] == [("stop_asked", "alice")]
 
 
 def test_an_error_is_told_without_prefects_words_and_not_twice() -> None:
@@ -142,7 +154,7 @@ def test_a_stop_that_is_proven_afterwards_is_one_transition_with_its_receipt() -
     past = states("RUNNING", ("CANCELLING", "Aborting"), ("CANCELLED", "Aborted", "by bob"))
     past += [replace(past[-1], id="s9", message=f"by bob. {RECEIPT}")]
     told = transitions_of(past, [Action("abort", "bob", START, "s1")], Origin())
-    assert [transition.state for transition in told] == ["running", "aborting", "aborted"]
+    assert [transition.state for transition in told] == ["running", "aborted"]
     end = told[-1]
     assert (end.state_id, end.by, end.trigger, end.message) == ("s2", "bob", "user", f"by bob. {RECEIPT}")
     assert end.receipt is not None
@@ -151,14 +163,73 @@ def test_a_stop_that_is_proven_afterwards_is_one_transition_with_its_receipt() -
 
 def test_a_renewed_wish_to_stop_is_told_once() -> None:
     past = states("RUNNING", *[("CANCELLING", "Stopping")] * 3, ("CANCELLED", "Cancelled"))
-    told = transitions_of(past, [Action("cancel", "alice", START, "s1")], Origin())
-    assert [(transition.state, transition.by) for transition in told[1:]] == [
-        ("stopping", "alice"),
-        ("cancelled", "alice"),
+    actions = [Action("cancel", "alice", START, "s1")]
+    assert [(transition.state, transition.by) for transition in transitions_of(past, actions, Origin())[1:]] == [
+        ("cancelled", "alice")
     ]
+    [asked] = events_of(past, actions, Origin())
+    assert (asked.kind, asked.by, asked.at, asked.details["state"]) == (
+        "stop_asked",
+        "alice",
+        past[1].timestamp,
+        "stopping",
+    )
 
 
 def test_an_error_is_told_without_the_receipt_behind_it() -> None:
     past = states("RUNNING", ("CRASHED", "Crashed", f"The job's process died. {RECEIPT}"))
     [_, end] = transitions_of(past, [], Origin())
     assert (end.error, end.message) == ("The job's process died", f"The job's process died. {RECEIPT}")
+
+
+@pytest.mark.parametrize(
+    ("past", "told"),
+    [
+        (("SCHEDULED", "PENDING", ("PENDING", "Submitting"), "RUNNING"), ["submitted"]),
+        (("SCHEDULED", ("SCHEDULED", "Late")), ["late"]),
+        (("SCHEDULED", "PENDING", "SCHEDULED", "PENDING"), ["submitted", "handed_back", "submitted"]),
+        (("SCHEDULED", ("SCHEDULED", "AwaitingConcurrencySlot")), ["waiting"]),
+        (("RUNNING", ("PAUSED", "Paused"), "RUNNING"), ["paused", "resumed"]),
+        (("RUNNING", ("PAUSED", "Suspended"), ("SCHEDULED", "Resuming")), ["paused", "resumed"]),
+        (("RUNNING", ("CANCELLING", "Stopping"), ("CANCELLING", "Aborting")), ["stop_asked", "stop_asked"]),
+        (("RUNNING", ("CANCELLING", "Stopping"), "RUNNING"), ["stop_asked", "noted"]),
+        (("RUNNING", ("RUNNING", "Warming up")), ["noted"]),
+        (("RUNNING", "FAILED", ("SCHEDULED", "AwaitingRetry"), "RUNNING"), []),
+        (("RUNNING", ("FAILED", "Failed"), ("CRASHED", "Crashed")), ["noted"]),
+    ],
+)
+def test_what_else_happened_is_an_event(past: tuple[str | tuple[str, str], ...], told: list[str]) -> None:
+    assert kinds(*past) == told
+
+
+def test_a_job_that_was_given_another_time_says_so() -> None:
+    past = states("SCHEDULED", "SCHEDULED")
+    past[1] = replace(past[1], scheduled_for=START + timedelta(hours=1))
+    assert [event.kind for event in events_of(past, [], Origin())] == ["rescheduled"]
+    assert len(transitions_of(past, [], Origin())) == 1
+
+
+WORDS = ["SCHEDULED", "PENDING", "RUNNING", "PAUSED", "CANCELLING", "COMPLETED", "FAILED", "CRASHED", "CANCELLED"]
+NAMES = {
+    "SCHEDULED": ["Late", "AwaitingRetry", "Resuming"],
+    "PAUSED": ["Suspended"],
+    "CANCELLING": ["Stopping", "Aborting"],
+}
+
+
+def test_no_past_however_odd_goes_from_a_status_to_the_same_one() -> None:
+    """`running → running`, and "Changed to Pending" twice, told a reader nothing."""
+    kinds_of_states = [(word, name) for word in WORDS for name in (word.title(), *NAMES.get(word, ()))]
+    for pair in itertools.product(kinds_of_states, repeat=3):
+        told = transitions_of(states(*pair), [], Origin())
+        assert all(change.before != change.to for change in told), pair
+
+
+def test_when_the_job_heard_of_a_stop_is_an_event_of_that_time() -> None:
+    receipt = RECEIPT.replace("08:15:00", "08:15:01")
+    past = states("RUNNING", ("CANCELLING", "Stopping"), ("CANCELLED", "Cancelled", f"by bob. {receipt}"))
+    asked, heard = events_of(past, [], Origin())
+    assert (asked.kind, heard.kind, heard.message) == ("stop_asked", "heard", "The job heard of it after 0.30 s")
+    assert heard.at == START + timedelta(seconds=1.42)
+    died = states("RUNNING", ("CRASHED", "Crashed", RECEIPT.replace("asked", "died").replace("delivered", "noticed")))
+    assert events_of(died, [], Origin()) == []

@@ -115,6 +115,7 @@ class JobDetail(BaseModel):
     job_type: str = Field(examples=["export"])
     status: Status = Field(examples=["running"])
     state: str = Field(examples=["running"])
+    state_name: str | None = Field(description="What its author called its final state.", examples=[None])
     name: str = Field(description="The run's name.", examples=["brave-otter"])
     queue_name: str | None = Field(description="The work queue.", examples=["default"])
     priority: int = Field(ge=0, le=LOWEST_PRIORITY, description="That of the work queue; 0 is the highest.")
@@ -149,6 +150,7 @@ async def get_detail(adapter: TheAdapter, job_id: str) -> JobDetail:
         job_type=job.job_type,
         status=job.status,
         state=job.state,
+        state_name=job.state_name,
         name=job.name,
         queue_name=about.queue_name,
         # Prefect counts from 1, the highest.

@@ -1,4 +1,4 @@
-"""What happened to a job: its transitions and attempts (contract 6.1)."""
+"""What happened to a job: its transitions, attempts and other events (contract 6.1, 17.6)."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
@@ -13,7 +13,7 @@ from prefect_jobs.attempts import Attempt, AttemptStatus
 from prefect_jobs.gateway import RunStep
 from prefect_jobs.job_states import Status
 from prefect_jobs.sidecar.receipt import Receipt
-from prefect_jobs.transitions import Transition, Trigger
+from prefect_jobs.transitions import Event, Kind, Transition, Trigger
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
 
@@ -58,7 +58,7 @@ class ReceiptEntry(BaseModel):
 
 
 class TransitionEntry(BaseModel):
-    """One step in a job's life."""
+    """One change of a job's status, or the beginning of an attempt."""
 
     before: Status | None = Field(alias="from", description="Null for the creation.", examples=["pending"])
     to: Status = Field(examples=["running"])
@@ -89,6 +89,24 @@ class TransitionEntry(BaseModel):
                 "details": {name: value for name, value in details.items() if value},
             }
         )
+
+
+class EventEntry(BaseModel):
+    """Something that happened to a job and changed no status."""
+
+    at: ZTime = Field(examples=["2026-03-04T08:15:21.004310Z"])
+    kind: Kind = Field(examples=["stop_asked"])
+    message: str | None = Field(examples=["Cancelled through the jobs API by alice"])
+    by: str | None = Field(description="The name of the API key it was done with.", examples=["alice"])
+    details: dict[str, str] = Field(
+        description="Where a state of the run says so: `state`, `name` (Prefect's) and `triggered_by`.",
+        examples=[{"state": "stopping", "name": "Stopping", "triggered_by": "user"}],
+    )
+
+    @classmethod
+    def of(cls, event: Event) -> "EventEntry":
+        """The wire form of an event."""
+        return cls(at=event.at, kind=event.kind, message=event.message, by=event.by, details=dict(event.details))
 
 
 class AttemptEntry(BaseModel):
@@ -155,6 +173,7 @@ class JobHistory(BaseModel):
     started_at: ZTime | None = Field(examples=["2026-03-04T08:15:00.431002Z"])
     completed_at: ZTime | None = Field(examples=["2026-03-04T08:15:52.000000Z"])
     transitions: list[TransitionEntry]
+    events: list[EventEntry] = Field(description="What else happened, oldest first.")
     attempts: list[AttemptEntry]
     steps: list[StepEntry] = Field(description="Of all attempts, where the job tells its steps; up to 100 of each.")
     complete: bool = Field(
@@ -164,7 +183,7 @@ class JobHistory(BaseModel):
 
 @router.get("/{job_id}/history", responses={404: {"model": Problem}, 503: {"model": ErrorAnswer}})
 async def get_history(adapter: TheAdapter, job_id: str) -> JobHistory:
-    """Tell a job's transitions and attempts."""
+    """Tell a job's transitions, attempts and what else happened to it."""
     job = await adapter.job(job_id)
     past = await adapter.histories.of(job)
     return JobHistory(
@@ -175,6 +194,7 @@ async def get_history(adapter: TheAdapter, job_id: str) -> JobHistory:
         started_at=job.started_at,
         completed_at=job.completed_at,
         transitions=[TransitionEntry.of(transition) for transition in past.transitions],
+        events=[EventEntry.of(event) for event in past.events],
         attempts=[AttemptEntry.of(attempt) for attempt in past.attempts],
         steps=[StepEntry.of(step) for step in past.steps],
         complete=past.complete,

@@ -47,6 +47,10 @@ class JobResponse(BaseModel):
     status: Status = Field(examples=["running"])
     name: str = Field(description="The name of the run.", examples=["brave-otter"])
     attempt: int = Field(ge=1, description="Which attempt this is, from 1.", examples=[1])
+    state_name: str | None = Field(
+        description="What the author of the flow called its final state, where it is none of the usual names.",
+        examples=[None],
+    )
     state: str = Field(description="The finer word for `status`, such as `late` or `timed_out`.", examples=["running"])
     progress: int = Field(ge=0, le=100, examples=[38])
     message: str | None = Field(examples=["Processing event 400/1000"])

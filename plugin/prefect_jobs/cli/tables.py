@@ -94,6 +94,7 @@ def detail_table(detail: "JobDetail") -> "Table":
         "name": detail.name,
         "type": detail.job_type,
         "state": state_text(detail.status, detail.state),
+        "called": detail.state_name,
         "progress": bar(progress.percent) + (f"  {counts}" if counts else ""),
         "step": progress.current_step,
         "created": when(timing.created_at),
@@ -116,7 +117,7 @@ def detail_table(detail: "JobDetail") -> "Table":
 
 
 def history_tables(history: "JobHistory") -> "list[Table]":
-    """The changes of a job's status, and its attempts."""
+    """The changes of a job's status, what else happened to it, and its attempts."""
     from rich.text import Text
 
     changes = _table("AT", "FROM", "TO", "BY", "DETAILS")
@@ -130,6 +131,14 @@ def history_tables(history: "JobHistory") -> "list[Table]":
             Text(plain(str(details.get("by") or change.triggered_by))),
             Text(plain(str(said))),
         )
+    events = _table("AT", "EVENT", "BY", "DETAILS")
+    for event in history.events:
+        events.add_row(
+            when(event.at),
+            Text(plain(event.kind.replace("_", " "))),
+            Text(plain(event.by or NONE)),
+            Text(plain(event.message or "")),
+        )
     attempts = _table("ATTEMPT", "STARTED", "TOOK", "STATUS", "WORKER", "ERROR")
     for attempt in history.attempts:
         attempts.add_row(
@@ -140,7 +149,8 @@ def history_tables(history: "JobHistory") -> "list[Table]":
             Text(plain(attempt.worker_id or NONE)),
             Text(plain(attempt.error or "")),
         )
-    return [table for table, rows in ((changes, history.transitions), (attempts, history.attempts)) if rows]
+    tables = ((changes, history.transitions), (events, history.events), (attempts, history.attempts))
+    return [table for table, rows in tables if rows]
 
 
 def stats_tables(stats: "JobStats") -> "list[Table]":

@@ -68,6 +68,8 @@ class Job:
     result: Any = field(default=None, hash=False)
     error: str | None = None
     state: str = ""
+    state_name: str | None = None
+    """What the author of the flow called its final state, where it is none of the usual names."""
     name: str | None = None
     attempt: int | None = None
     version: int | None = None
@@ -217,6 +219,8 @@ class JobDetail:
     result: Any = field(default=None, hash=False)
     error: str | None = None
     state: str = ""
+    state_name: str | None = None
+    """What the author of the flow called its final state, where it is none of the usual names."""
     name: str | None = None
     error_traceback: str | None = None
     stoppable: str | None = None
@@ -242,6 +246,17 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a job and changed no status; ``by`` is the name of the key it was done with."""
+
+    at: Moment
+    kind: str
+    message: str | None = None
+    by: str | None = None
+    details: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One try at a job; ``duration_seconds`` is None while it goes on."""
 
@@ -257,7 +272,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHistory:
-    """Every change of a job's status, oldest first, and its attempts."""
+    """Every change of a job's status, oldest first, its attempts, and what else happened to it."""
 
     job_id: str
     job_type: str
@@ -267,6 +282,7 @@ class JobHistory:
     completed_at: Moment | None = None
     transitions: tuple[Transition, ...]
     attempts: tuple[Attempt, ...]
+    events: tuple[Event, ...] = ()
     body: dict[str, Any] = field(default_factory=dict[str, Any], repr=False, compare=False)
 
 

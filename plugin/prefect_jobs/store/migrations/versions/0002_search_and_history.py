@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -85,8 +86,8 @@ def _batches(old: sa.TableClause) -> Iterator[Sequence[sa.Row[Any]]]:
 
 
 def _with_texts(row: sa.Row[Any]) -> dict[str, Any]:
-    job = cast(Job, row)  # it has the five fields that the texts are made of
     values = dict(row._mapping)  # pyright: ignore[reportPrivateUsage]  # SQLAlchemy's documented name
+    job = cast(Job, SimpleNamespace(**values, state_name=None))  # it has the fields that the texts are made of
     return values | {"search_text": clean(search_text(job)), "parameter_text": clean(parameter_text(job))}
 
 
