@@ -70,6 +70,8 @@ class PageGuard:
             "Referrer-Policy": "same-origin",
             "X-Content-Type-Options": "nosniff",
         }
+        if policy.endswith("frame-ancestors 'self'"):  # which browsers of long ago do not know
+            self._headers["X-Frame-Options"] = "SAMEORIGIN"
         self._form = sign_in_form
         self._page = path
         # Where the page's answers come from, and how long a browser may keep them; the first that fits counts.
