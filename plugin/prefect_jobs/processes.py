@@ -5,6 +5,7 @@ Linux hands orphans to the nearest ancestor that asked for them (a subreaper) an
 platforms there are no orphans to be seen, and none are ended.
 """
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -19,6 +20,8 @@ from prefect_jobs.sidecar.process_tree import NAME as SIDECAR
 PR_SET_CHILD_SUBREAPER = 36
 PROC = Path("/proc")
 KILL_WITHIN = 2.0  # seconds: a process that the kernel holds longer cannot be waited for
+NOBODYS_AFTER = 3.0
+LOOK_FOR_DEAD_EVERY = 1.0
 GONE = "ZX"  # states of a process that ended but was not taken leave of
 
 
@@ -66,6 +69,27 @@ def environment(pid: int) -> dict[str, str]:
     return {name: value for name, _, value in pairs if name}
 
 
+def with_open_file(file: Path) -> list[int]:
+    """The processes, other than this one, that hold this file open; those of other users are not seen."""
+    wanted = os.path.realpath(file)
+    found: list[int] = []
+    for pid in _processes():
+        with suppress(OSError):
+            links = (PROC / str(pid) / "fd").iterdir()
+            if pid != os.getpid() and any(os.path.realpath(link) == wanted for link in links):
+                found.append(pid)
+    return found
+
+
+def command_line(pid: int) -> str:
+    """What a process was started as; empty when it is gone."""
+    try:
+        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return os.fsdecode(b" ".join(words)).strip()
+
+
 def is_sidecar(pid: int) -> bool:
     """Whether this process watches a running job: it ends by itself once it has told what became of the job."""
     try:
@@ -89,6 +113,40 @@ def kill_descendants(pid: int) -> list[int]:
                 pass
         time.sleep(0.01)
     return killed
+
+
+class Leavetaking:
+    """Takes leave of adopted processes that have ended: until their parent does, the dead keep a place in the table.
+
+    A process that this one started itself is somebody's here, who waits for it and takes leave at once; so only who has
+    been dead for a while is nobody's.
+    """
+
+    def __init__(self) -> None:
+        self._dead: dict[int, float] = {}
+
+    def look(self, now: float) -> None:
+        """Look once; `now` is on a clock that does not jump."""
+        try:
+            any_dead = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            any_dead = None
+        me = os.getpid()
+        table = _processes() if any_dead else {}
+        dead = (pid for pid, (parent, state) in table.items() if parent == me and state in GONE)
+        self._dead = {pid: self._dead.get(pid, now) for pid in dead}
+        for pid, since in self._dead.items():
+            if now - since >= NOBODYS_AFTER:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+
+async def take_leave_of_orphans() -> None:
+    """Do so until cancelled."""
+    leavetaking = Leavetaking()
+    while True:
+        leavetaking.look(time.monotonic())
+        await asyncio.sleep(LOOK_FOR_DEAD_EVERY)
 
 
 def kill(pid: int, signum: int, *, group: bool = False) -> None:

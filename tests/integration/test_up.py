@@ -54,6 +54,27 @@ def test_a_worker_that_dies_is_started_again_and_says_so(stack: Stack, api: http
     eventually(lambda: api.get(f"/api/jobs/{job}").json()["status"] == "completed", within=90)
 
 
+def test_a_server_and_a_worker_that_live_and_say_nothing_are_started_again_and_readiness_tells(
+    stack: Stack, api: httpx.Client
+) -> None:
+    """`up` saw living processes, whatever they did: a server that was stuck stayed so."""
+    for child in ("prefect", "work"):
+        os.kill(stack.pid_of(child), signal.SIGSTOP)
+
+    def told() -> bool:
+        found = api.get("/readyz").json()
+        silent = {one["name"] for one in found["restarts"] if "did not answer" in one["why"] and one["back"]}
+        return silent == {"prefect", "work"} and found["ready"]
+
+    eventually(told, within=150)
+    assert "prefect | lives and did not answer for 30 seconds; starting it again" in stack.log
+    assert "work    | lives and did not answer for 30 seconds; starting it again" in stack.log
+    reasons = api.get("/readyz").json()["reasons"]
+    assert "work lives and did not answer for 30 seconds; it was started again" in reasons
+    job = api.post("/api/events/export", json={}).json()["job_id"]
+    eventually(lambda: api.get(f"/api/jobs/{job}").json()["status"] == "completed", within=90)
+
+
 def test_a_second_up_on_the_same_data_is_refused(stack: Stack) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "prefect_jobs.cli", "up", f"--port={free_port()}", f"--data-dir={stack.data_dir}"],
@@ -121,6 +142,9 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
         up = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
     try:
         eventually(lambda: "Ready." in log.read_text(), within=120)
+        # One that is stuck heeds no signal, and worked on for eleven minutes.
+        server = next(one for one in processes_of(tmp_path) if "server" in one.cmdline())
+        server.send_signal(signal.SIGSTOP)
     finally:
         up.kill()
         up.wait()

@@ -1,5 +1,6 @@
 """Whether the process lives, and whether what it says can be believed."""
 
+from datetime import UTC, datetime
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
@@ -9,6 +10,7 @@ from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.caller import AnyCaller
 from prefect_jobs.api.metrics import PrefectLoad
 from prefect_jobs.readiness import Part
+from prefect_jobs.restarts import recent_restarts
 
 router = APIRouter(tags=["health"])
 
@@ -20,6 +22,15 @@ class Health(BaseModel):
     """The process lives."""
 
     status: Literal["ok"] = "ok"
+
+
+class RestartShown(BaseModel):
+    """A process that was started again."""
+
+    name: str
+    at: datetime
+    why: str
+    back: bool = Field(description="Whether it lives again.")
 
 
 class PartState(BaseModel):
@@ -52,6 +63,9 @@ class Readiness(BaseModel):
         description="Requests that this process itself made to Prefect, over the last minute."
     )
     reasons: list[str]
+    restarts: list[RestartShown] = Field(
+        default=[], description="Processes that `prefect-jobs up` had to start again in the last hour."
+    )
 
 
 @router.get("/healthz")
@@ -70,7 +84,10 @@ async def readyz(adapter: TheAdapter, caller: AnyCaller, request: Request, respo
     # They name Prefect's address, which is nobody's business who may not read here.
     told = caller is not None
     states = {name: PartState.of(part, told=told) for name, part in parts.items()}
-    reasons = list(dict.fromkeys(reason for part in parts.values() for reason in part.reasons))
+    unready = [reason for part in parts.values() for reason in part.reasons]
+    restarts = recent_restarts(adapter.settings.data_path, now=datetime.now(UTC))
+    # A process that ended by itself is back in a moment; one that was silent is to be spoken of.
+    said = [*unready, *(one.sentence for one in restarts if one.silent or not one.back)]
     return Readiness(
         ready=ready,
         prefect=states["prefect"].status,
@@ -80,5 +97,6 @@ async def readyz(adapter: TheAdapter, caller: AnyCaller, request: Request, respo
         behind_seconds=status.behind_seconds,
         version=adapter.hub.version,
         prefect_requests_per_second=round(load.rate(), 2),
-        reasons=reasons if told else [KEPT_BACK] * bool(reasons),
+        reasons=list(dict.fromkeys(said)) if told else [KEPT_BACK] * bool(unready),
+        restarts=[RestartShown(name=one.name, at=one.at, why=one.why, back=one.back) for one in restarts if told],
     )

@@ -44,11 +44,12 @@ def up(
     settings = load_settings(host=host, port=port, data_dir=data_dir)
     with refusing_missing_parts():
         from prefect_jobs.prefect_environment import API_URL
+        from prefect_jobs.restarts import RestartBook
         from prefect_jobs.supervisor import ChildNeverReady, Console, Supervisor
 
     data = settings.data_path
     require_writable_folder(data)
-    with only_one(data), refusing(ChildNeverReady):
+    with only_one(data) as lock, refusing(ChildNeverReady):
         prefect_api = os.environ.get(API_URL)
         require_free_port(settings.host, settings.port)
         if not prefect_api:
@@ -61,7 +62,8 @@ def up(
         prefect_url = (prefect_api or _own_prefect(prefect_port)).removesuffix("/api")
 
         async def run() -> None:
-            supervisor = Supervisor(stages, console)
+            restarts = RestartBook(data)
+            supervisor = Supervisor(stages, console, restarts=restarts, holding=(lock,))
 
             async def announce() -> None:
                 console.say(
@@ -77,7 +79,10 @@ def up(
 
                     await start_demo_jobs(settings.address, console)
 
-            await supervisor.run(announce)
+            try:
+                await supervisor.run(announce)
+            finally:
+                restarts.close()
 
         if demo:
             from prefect_jobs.cli.demo import write_demo_events
@@ -115,7 +120,10 @@ def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) ->
     stages.append(
         [
             ChildSpec(
-                "serve", (*OWN, "serve"), AnswersHttp(f"{settings.address}/readyz"), environment | quiet | serving
+                "serve",
+                (*OWN, "serve"),
+                AnswersHttp(f"{settings.address}/readyz", alive=f"{settings.address}/healthz"),
+                environment | quiet | serving,
             ),
             ChildSpec(
                 "work",

@@ -30,8 +30,8 @@ SETTLES_WITHIN = 3.0
 """Seconds that a finished job waits for its run to be put right, when somebody had asked it to stop."""
 REBIRTHS = 5
 """How often a sidecar that was killed is started again."""
-PASSED_ON = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ")
-"""Environment variables that a sidecar gets; none of them is a secret."""
+PASSED_ON = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "SSL_CERT_DIR", "SSL_CERT_FILE", "TZ", "PREFECT_JOBS_UP")
+"""Environment variables that a sidecar gets; none of them is a secret. The last lets it be found by `up`'s guardian."""
 
 logger = logging.getLogger(__name__)
 

@@ -1,5 +1,5 @@
 """Runs several commands as one: started in order, each when the one before is ready, their output under one prefix
-each, restarted when they die, stopped together, and nothing left behind.
+each, restarted when they die or fall silent, stopped together, and nothing left behind.
 
 It knows nothing of what the commands do: `prefect-jobs up` says which (``prefect_jobs.cli.up``).
 """

@@ -21,7 +21,8 @@ class ChildSpec:
     name: str
     command: tuple[str, ...]
     ready: AnswersHttp | SaysReady
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    environment: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
+    """Variables beside, or instead of, those of the supervisor; None for one that it is not to have."""
     stop_seconds: float | None = 4.0
     """How long it may take to stop before it is killed; None for as long as it likes."""
 
@@ -42,14 +43,17 @@ class Child:
         self._copying = copying
 
     @classmethod
-    async def start(cls, spec: ChildSpec, console: Console, environment: Mapping[str, str]) -> "Child":
-        """Start a command; its output goes to the console."""
+    async def start(
+        cls, spec: ChildSpec, console: Console, environment: Mapping[str, str], *, holding: tuple[int, ...] = ()
+    ) -> "Child":
+        """Start a command; its output goes to the console. It holds these open files for as long as it lives."""
         # A pipe of our own: with asyncio's, the end of a process is not noticed while an orphan of its holds the pipe.
         read_end, write_end = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *leashed(spec.command, signal.SIGTERM),
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **spec.environment, **environment},
+                env=_environment(spec, environment),
+                pass_fds=holding,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=write_end,
                 stderr=asyncio.subprocess.STDOUT,
@@ -87,3 +91,8 @@ class Child:
         await asyncio.wait({self._copying}, timeout=0.5)
         self._output.close()
         await asyncio.wait({self._copying})
+
+
+def _environment(spec: ChildSpec, further: Mapping[str, str]) -> dict[str, str]:
+    wanted = {**os.environ, "PYTHONUNBUFFERED": "1", **spec.environment, **further}
+    return {name: value for name, value in wanted.items() if value is not None}

@@ -15,7 +15,7 @@ from prefect_jobs.deployments import register
 from prefect_jobs.first_of import first_of
 from prefect_jobs.notify import ReadyNotice
 from prefect_jobs.on_stop import OnStop
-from prefect_jobs.processes import adopt_orphans, children, is_sidecar, kill_descendants
+from prefect_jobs.processes import adopt_orphans, children, is_sidecar, kill_descendants, take_leave_of_orphans
 from prefect_jobs.settings import Settings
 from prefect_jobs.worker.job_worker import JobWorker
 
@@ -58,6 +58,8 @@ async def work(settings: Settings, *, limit: int, on_stop: OnStop, name: str | N
 
     signals = _Signals()
     adopt_orphans()
+    # To the end: a worker that finishes its jobs lives, however long that takes.
+    beside = [asyncio.create_task(ready.keep_saying()), asyncio.create_task(take_leave_of_orphans())]
     serving = asyncio.create_task(worker.start(printer=started))
     stopping = asyncio.create_task(signals.heard(1))
     tasks.append(stopping)
@@ -72,6 +74,8 @@ async def work(settings: Settings, *, limit: int, on_stop: OnStop, name: str | N
         with suppress(asyncio.CancelledError):
             await serving
     finally:
+        for task in beside:
+            task.cancel()
         kill_descendants(os.getpid())
 
 
