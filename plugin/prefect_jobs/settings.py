@@ -1,5 +1,6 @@
 """Every setting in one place, each read from the environment as ``PREFECT_JOBS_<NAME>``."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
@@ -76,6 +77,35 @@ class Settings(BaseSettings):
     session_hours: float = Field(
         default=12.0, gt=0, le=24 * 365, description="Hours after which who signed in with a key must do so again."
     )
+    head_timeout: float = Field(
+        default=15.0,
+        gt=0,
+        le=3600,
+        description="Seconds within which the head of a request must be whole; a connection that asks nothing is "
+        "closed then.",
+    )
+    body_timeout: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="Seconds within which the body of a request must be whole; a file that is sent must get on within "
+        "them.",
+    )
+    send_timeout: float = Field(
+        default=60.0, gt=0, le=3600, description="Seconds that a client may take nothing of its answer."
+    )
+    connection_limit: int = Field(
+        default=10_000,
+        ge=16,
+        le=1_000_000,
+        description="Connections at a time, as long as the system's limit of descriptors leaves room; at the limit the "
+        "one that has asked nothing for longest makes room.",
+    )
+    trusted_proxies: Annotated[list[str], NoDecode] = Field(
+        default_factory=list,
+        description="Addresses or networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed "
+        "(space-separated, such as `127.0.0.1 10.0.0.0/8`).",
+    )
     statement_timeout: float = Field(
         default=5.0, gt=0, le=3600, description="Seconds that one question to the job index may take."
     )
@@ -135,10 +165,17 @@ class Settings(BaseSettings):
         "queue, or `stop` them, so that they end as crashed. Unset, `work` finishes and `up` stops them.",
     )
 
-    @field_validator("allowed_origins", "frame_origins", mode="before")
+    @field_validator("allowed_origins", "frame_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _split_origins(cls, value: object) -> object:
+    def _split(cls, value: object) -> object:
         return value.split() if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, proxies: list[str]) -> list[str]:
+        for proxy in proxies:
+            ip_network(proxy)  # its error names what is wrong
+        return proxies
 
     @field_validator("api_keys", mode="before")
     @classmethod

@@ -1,12 +1,16 @@
 """Files that are sent to the API: to disk as they arrive, within their limit, and gone when nothing comes of them."""
 
+import asyncio
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
+from prefect_jobs.api.uploads import received_file
 from tests.unit.serving import KEYS, OPERATOR, VIEWER, Client, served
 
 LIMIT = 3 << 20
@@ -87,3 +91,25 @@ def test_who_may_not_start_jobs_sends_nothing(tmp_path: Path) -> None:
             answer = client.post("/api/events/import", content=b"[]", headers=headers)
             assert answer.status_code == status
             assert len(uploads(tmp_path)) == (status == 202)
+
+
+class Trickle(Request):
+    """A request whose body comes one byte at a time, each at once."""
+
+    def __init__(self) -> None:
+        super().__init__({"type": "http", "method": "POST", "path": "/", "headers": []})
+
+    async def stream(self) -> AsyncGenerator[bytes]:
+        while True:
+            await asyncio.sleep(0)
+            yield b"x"
+
+
+async def test_a_file_that_comes_one_byte_at_a_time_is_given_up(tmp_path: Path) -> None:
+    """A byte every half minute kept a connection, and a file, for as long as somebody liked."""
+    with pytest.raises(HTTPException) as refused:
+        async with received_file(Trickle(), tmp_path / "uploads", limit=LIMIT, patience=0.2):
+            raise AssertionError("it cannot be whole")
+
+    assert refused.value.status_code == 408
+    assert uploads(tmp_path) == []

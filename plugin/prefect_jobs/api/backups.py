@@ -136,7 +136,9 @@ async def start_restore(
     `POST /api/jobs`."""
     caller.require("admin")
     settings = adapter.settings
-    async with received_file(request, settings.uploads_path, limit=settings.upload_limit) as upload:
+    async with received_file(
+        request, settings.uploads_path, limit=settings.upload_limit, patience=settings.body_timeout
+    ) as upload:
         started = await start(adapter, caller, RESTORE, {"upload": upload, "backup_first": backup_first})
     return _told(started.job_id, "Restore", "/restore")
 

@@ -37,6 +37,8 @@ async def start_import(
     """Import the events in the file that is the request's body: CSV, a JSON array, JSON Lines, or a ZIP of these."""
     caller.require("operator")
     settings = adapter.settings
-    async with received_file(request, settings.uploads_path, limit=settings.upload_limit) as upload:
+    async with received_file(
+        request, settings.uploads_path, limit=settings.upload_limit, patience=settings.body_timeout
+    ) as upload:
         parameters = {"upload": upload, "on_duplicate": on_duplicate, "dry_run": dry_run}
         return await start(adapter, caller, "import", parameters)

@@ -18,8 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 
 from prefect_jobs.finished_files import new_finished_file
 
-SILENCE = 30.0
-"""Seconds without a byte after which an upload is given up."""
+PROGRESS = 16 * 1024
+"""Bytes that must come in the time that a body has, again and again: one byte at a time keeps a connection for ever."""
 FILE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -30,11 +30,11 @@ FILE_BODY: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def received_file(request: Request, folder: Path, *, limit: int, silence: float = SILENCE) -> AsyncGenerator[str]:
+async def received_file(request: Request, folder: Path, *, limit: int, patience: float) -> AsyncGenerator[str]:
     """Receive the file that the body is, and say its name in the folder; it is removed again if the block raises.
 
     Raises:
-        HTTPException: 413, it has more than `limit` bytes; 408, it stopped arriving; 400, the client left.
+        HTTPException: 413, it has more than `limit` bytes; 408, it hardly gets on within `patience` seconds; 400, the client left.
         RequestValidationError: 422, it is empty.
     """
     announced = request.headers.get("content-length", "0")
@@ -44,7 +44,7 @@ async def received_file(request: Request, folder: Path, *, limit: int, silence: 
     opening = new_finished_file(folder, name)
     file = await to_thread.run_sync(opening.__enter__)
     try:
-        await _receive(request, file.write, limit, silence)
+        await _receive(request, file.write, limit, patience)
     except BaseException as error:
         opening.__exit__(type(error), error, error.__traceback__)
         raise
@@ -57,22 +57,25 @@ async def received_file(request: Request, folder: Path, *, limit: int, silence: 
         raise
 
 
-async def _receive(request: Request, write: Callable[[bytes], Any], limit: int, silence: float) -> None:
-    size, chunks = 0, aiter(request.stream())
+async def _receive(request: Request, write: Callable[[bytes], Any], limit: int, patience: float) -> None:
+    size, chunks, loop = 0, aiter(request.stream()), asyncio.get_running_loop()
+    due, progress = loop.time() + patience, PROGRESS
     while True:
         try:
-            async with asyncio.timeout(silence):
+            async with asyncio.timeout_at(due):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
             break
         except ClientDisconnect as error:
             raise HTTPException(400, "The client left before the end of the file") from error
         except TimeoutError as error:
-            raise HTTPException(408, f"Nothing of the file arrived within {silence:g} s", _CLOSE) from error
+            raise HTTPException(408, f"Too little of the file arrived within {patience:g} s", _CLOSE) from error
         size += len(chunk)
         if size > limit:
             raise _too_large(limit)
         await to_thread.run_sync(write, chunk)
+        if size >= progress:
+            due, progress = loop.time() + patience, size + PROGRESS
     if not size:
         raise RequestValidationError(
             [{"loc": ("body",), "msg": "The body must be the file", "type": "missing", "input": None}]

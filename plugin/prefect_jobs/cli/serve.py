@@ -52,6 +52,7 @@ def serve(
 
         from prefect_jobs.api.access_log import write_logs_without_secrets
         from prefect_jobs.api.app import create_app, end_streams
+        from prefect_jobs.api.connections import server_config
         from prefect_jobs.databases import DatabaseNotOpened
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
         from prefect_jobs.store import open_database
@@ -88,18 +89,8 @@ def serve(
             await app.state.adapter.sockets.wait_closed(GOODBYE)
             await super().shutdown(sockets)
 
-    config = uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
-        lifespan="on",
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=GRACE,
-        ws_max_size=2**20,
-    )
     write_logs_without_secrets()
-    server = Server(config)
+    server = Server(server_config(app, settings, grace=GRACE))
     server.run()
     if not server.started:
         raise Refusal("The jobs API could not start: the lines above say why.")
