@@ -54,7 +54,7 @@ class ApiKey:
             raise ValueError(f"the API key of {name} must have {SHORTEST_KEY} to {LONGEST_KEY} characters")
         if not _KEY.fullmatch(key):
             raise ValueError(f"the API key of {name} may hold only letters, digits and ._~+-")
-        return cls(name, role, _digest(key))
+        return cls(name, role, digest_of(key))
 
 
 def parse_keys(texts: Iterable[str]) -> tuple[ApiKey, ...]:
@@ -82,7 +82,7 @@ def merge_keys(*groups: Iterable[ApiKey]) -> tuple[ApiKey, ...]:
 
 def find_key(keys: Iterable[ApiKey], presented: str) -> ApiKey | None:
     """The key that this text is, or None. Takes as long for a near miss as for a far one."""
-    digest = _digest(presented)
+    digest = digest_of(presented)
     found = None
     for key in keys:
         if hmac.compare_digest(key.digest, digest):
@@ -90,5 +90,6 @@ def find_key(keys: Iterable[ApiKey], presented: str) -> ApiKey | None:
     return found
 
 
-def _digest(key: str) -> bytes:
+def digest_of(key: str) -> bytes:
+    """What is kept of a key's text."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

@@ -105,7 +105,7 @@ def test_nobody_is_believed_to_speak_for_another_address_unless_named(monkeypatc
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
     apps: list[Any] = []
     for proxies in ([], ["10.0.0.0/8"]):
-        config = server_config(nothing, Settings(trusted_proxies=proxies), grace=1)
+        config: Any = server_config(nothing, Settings(trusted_proxies=proxies), grace=1)
         config.load()
         apps.append(config.loaded_app)
 

@@ -4,13 +4,22 @@ from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.websockets import WebSocketDisconnect
 
 from prefect_jobs.api.keys import RULES, role_for
 from prefect_jobs.api.session import COOKIE
-from prefect_jobs.api.sign_in import ADDRESSES_KEPT, ATTEMPTS, ATTEMPTS_WITHIN, Attempts, SignIns, TooManyAttempts
+from prefect_jobs.api.sign_in import (
+    ADDRESSES_KEPT,
+    ATTEMPTS,
+    ATTEMPTS_WITHIN,
+    GUESSES,
+    Attempts,
+    SignIns,
+    TooManyAttempts,
+)
 from prefect_jobs.api_keys import parse_keys
 from prefect_jobs.gateway.fake import completed
 from prefect_jobs.store import SessionStore
@@ -239,6 +248,64 @@ def test_a_wrong_key_signs_nobody_in_and_too_many_are_told_to_wait(client: Clien
     assert answer.status_code == 429
     assert 0 < int(answer.headers["retry-after"]) <= ATTEMPTS_WITHIN
     assert client.get("/api/jobs", headers={"X-API-Key": VIEWER}).status_code == 200
+
+
+def guess(client: Client, way: str, key: str) -> int:
+    """Try a key; the status of the answer, 401 and 429 for a socket too."""
+    if way == "header":
+        return client.get("/api/jobs", headers={"X-API-Key": key}).status_code
+    if way == "query":
+        return client.get("/metrics", params={"api_key": key}).status_code
+    if way == "who am I":
+        return client.get("/api/session", headers={"X-API-Key": key}).status_code
+    if way == "form":
+        return client.post("/api/session", json={"api_key": key}).status_code
+    options: dict[str, Any] = {"subprotocols": [f"api-key.{key}"]} if way == "protocol" else {}
+    with opened_socket(client, LOGS + (f"?{way}={key}" if not options else ""), **options) as socket:
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_text()
+        assert closed.value.code == 1008
+        return 429 if "Too many" in closed.value.reason else 401
+
+
+@pytest.mark.parametrize("way", ["header", "query", "who am I", "token", "api_key", "protocol"])
+def test_every_wrong_key_counts_wherever_it_is_tried(client: Client, way: str) -> None:
+    """The limit counted the form only: whoever guessed by `X-API-Key` had as many guesses as the line carried."""
+    answers = [guess(client, way, f"not-a-key-of-anybody-{number}") for number in range(ATTEMPTS + 1)]
+
+    assert answers == [401] * ATTEMPTS + [429]
+    assert guess(client, "form", "not-a-key-of-anybody") == 429
+    refused = client.get("/api/jobs", headers={"X-API-Key": "not-a-key-of-anybody"})
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= ATTEMPTS_WITHIN
+    assert refused.headers["content-type"] == "application/problem+json"
+
+
+def test_who_shares_an_address_with_somebody_who_guesses_goes_on_working(client: Client) -> None:
+    assert guess(client, "header", OPERATOR) == 200
+    for number in range(GUESSES + 1):
+        guess(client, "header", f"not-a-key-of-anybody-{number}")
+
+    assert guess(client, "header", OPERATOR) == 200
+    assert guess(client, "form", OPERATOR) == 200
+    assert client.get("/healthz", headers={"X-API-Key": "nobody"}).status_code == 200
+
+
+def test_who_guesses_is_not_told_when_he_is_right(client: Client) -> None:
+    """Else the limit would be none: the right key would be the one whose answer is no 429."""
+    for number in range(GUESSES):
+        guess(client, "header", f"not-a-key-of-anybody-{number}")
+
+    assert guess(client, "header", ADMIN) == 429
+    assert guess(client, "form", ADMIN) == 429
+
+
+def test_a_good_key_counts_for_nothing_and_neither_does_a_session_that_is_over(client: Client) -> None:
+    for _ in range(ATTEMPTS * 2):
+        assert guess(client, "header", VIEWER) == 200
+        assert client.get("/api/jobs", headers={"Cookie": f"{COOKIE}=over"}).status_code == 401
+
+    assert guess(client, "header", "not-a-key-of-anybody") == 401
 
 
 def test_a_rejected_key_is_not_repeated(client: Client) -> None:

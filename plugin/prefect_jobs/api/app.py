@@ -120,7 +120,7 @@ def create_app(
     install_error_answers(app)
     app.state.metrics = Metrics()
     # From the inside out: a request is named and measured, its origin is checked, its head, its caller, its body.
-    app.add_middleware(Limits)
+    app.add_middleware(Limits, body_within=settings.body_timeout)
     app.add_middleware(KeyGuard)
     app.add_middleware(HeadLimits)
     app.add_middleware(OriginGuard, bound_host=settings.host, allowed_origins=settings.allowed_origins)

@@ -8,6 +8,7 @@ purging, and a DELETE that aborts.
 import asyncio
 import contextlib
 import re
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -19,11 +20,12 @@ from prefect_jobs.api.caller import ANYBODY, SCOPE_KEY, Caller
 from prefect_jobs.api.origin import POLICY_VIOLATION, SAFE_METHODS, close_socket
 from prefect_jobs.api.problems import KEY_REQUIRED, problem_answer
 from prefect_jobs.api.session import COOKIE
-from prefect_jobs.api.sign_in import SignIns
+from prefect_jobs.api.sign_in import SignIns, TooManyAttempts
 from prefect_jobs.api_keys import Role
 
 SUBPROTOCOL = "api-key."
 """What a socket's offered protocol begins with when it carries a key."""
+SESSION = "/api/session"
 STREAMS = frozenset({"/api/jobs/changes"})
 """Answers without an end: one that a session opened ends with it."""
 
@@ -105,9 +107,16 @@ class KeyGuard:
         if not sign_ins.required:
             scope[SCOPE_KEY] = ANYBODY
             return await self._app(scope, receive, send)
-        needed = role_for(scope.get("method", "GET"), scope["path"].removeprefix(scope.get("root_path", "")))
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        needed = role_for(scope.get("method", "GET"), path)
         credentials = Credentials.of(scope)
-        caller = scope[SCOPE_KEY] = await _caller(sign_ins, credentials)
+        caller = scope[SCOPE_KEY] = None
+        try:
+            caller = scope[SCOPE_KEY] = await _caller(sign_ins, credentials, address_of(scope))
+        except TooManyAttempts as error:
+            if needed is not None or path == SESSION:
+                again = {"Retry-After": str(error.seconds)}
+                return await _refuse(scope, receive, send, 429, str(error), again)
         if needed is None:
             return await self._app(scope, receive, send)
         if caller is None:
@@ -145,9 +154,15 @@ class KeyGuard:
         await self._app(scope, receive, send)
 
 
-async def _caller(sign_ins: SignIns, credentials: Credentials) -> Caller | None:
+def address_of(scope: Scope) -> str:
+    """Where a request comes from."""
+    client = scope.get("client")
+    return str(client[0]) if client else "unknown"
+
+
+async def _caller(sign_ins: SignIns, credentials: Credentials, address: str) -> Caller | None:
     if credentials.key is not None:
-        return sign_ins.caller_of_key(credentials.key)
+        return sign_ins.caller_of_key(credentials.key, address=address)
     return None if credentials.token is None else await sign_ins.caller_of_token(credentials.token)
 
 
@@ -169,7 +184,9 @@ def _answering_the_offer(scope: Scope, send: Send) -> Send:
     return choosing
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
+async def _refuse(
+    scope: Scope, receive: Receive, send: Send, status: int, detail: str, headers: Mapping[str, str] | None = None
+) -> None:
     if scope["type"] == "websocket":
         return await close_socket(receive, send, detail)
-    await problem_answer(scope, status, detail)(scope, receive, send)
+    await problem_answer(scope, status, detail, headers)(scope, receive, send)

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from prefect_jobs.api.caller import Caller
-from prefect_jobs.api_keys import ApiKey, find_key
+from prefect_jobs.api_keys import ApiKey, digest_of, find_key
 from prefect_jobs.store import StoreError
 from prefect_jobs.store.sessions import SessionStore, StoredSession
 
 ATTEMPTS = 10
-"""Attempts to sign in that one address has in ``ATTEMPTS_WITHIN`` seconds, successful ones included."""
+"""Attempts to sign in, and wrong keys, that one address has in ``ATTEMPTS_WITHIN`` seconds; beyond, a wrong key and the
+form are told to wait."""
+GUESSES = 100
+"""Wrong keys in that time after which no key of that address is looked at that was not right there before."""
 ATTEMPTS_WITHIN = 60.0
 ADDRESSES_KEPT = 10_000
 TRUSTED = 10.0
@@ -36,10 +39,10 @@ class WrongKey(Exception):
 
 
 class TooManyAttempts(Exception):
-    """Too many attempts to sign in - try again in {seconds} s"""
+    """Too many attempts to sign in, or wrong keys - try again in {seconds} s"""
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(f"Too many attempts to sign in - try again in {seconds} s")
+        super().__init__(f"Too many attempts to sign in, or wrong keys - try again in {seconds} s")
         self.seconds = seconds
 
 
@@ -51,22 +54,48 @@ class Attempts:
         self._times: OrderedDict[str, deque[float]] = OrderedDict()
 
     def count(self, address: str) -> None:
-        """Count one more.
+        """Count an attempt to sign in.
 
         Raises:
             TooManyAttempts: there were too many.
         """
-        network = _network(address)
-        times = self._times.setdefault(network, deque())
+        times = self._recent(address)
+        self._wait(times, ATTEMPTS)
+        times.append(self._clock())
+
+    def wrong(self, address: str) -> None:
+        """Count a wrong key.
+
+        Raises:
+            TooManyAttempts: it is one too many.
+        """
+        times = self._recent(address)
+        try:
+            self._wait(times, ATTEMPTS)
+        finally:
+            times.append(self._clock())
+
+    def guesses(self, address: str) -> None:
+        """Look whether somebody at this address tries one key after another.
+
+        Raises:
+            TooManyAttempts: so it is.
+        """
+        self._wait(self._recent(address), GUESSES)
+
+    def _recent(self, address: str) -> deque[float]:
+        network = network_of(address)
+        times = self._times.setdefault(network, deque(maxlen=GUESSES))
         self._times.move_to_end(network)
         if len(self._times) > ADDRESSES_KEPT:
             self._times.popitem(last=False)
-        now = self._clock()
-        while times and times[0] <= now - ATTEMPTS_WITHIN:
+        while times and times[0] <= self._clock() - ATTEMPTS_WITHIN:
             times.popleft()
-        if len(times) >= ATTEMPTS:
-            raise TooManyAttempts(int(times[0] + ATTEMPTS_WITHIN - now) + 1)
-        times.append(now)
+        return times
+
+    def _wait(self, times: deque[float], limit: int) -> None:
+        if len(times) >= limit:
+            raise TooManyAttempts(int(times[-limit] + ATTEMPTS_WITHIN - self._clock()) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +136,7 @@ class SignIns:
         self._lifetime = lifetime
         self._clock = clock
         self._attempts = Attempts()
+        self._proven: OrderedDict[tuple[str, bytes], None] = OrderedDict()
         self._known: dict[str, _Known] = {}
         self._ended = asyncio.Event()
 
@@ -115,10 +145,23 @@ class SignIns:
         """Whether a caller needs a key."""
         return bool(self._keys)
 
-    def caller_of_key(self, presented: str) -> Caller | None:
-        """Whose key this is, or None."""
+    def caller_of_key(self, presented: str, *, address: str) -> Caller | None:
+        """Whose key this is, or None.
+
+        A key that was right at this address before is always looked at: who shares it with somebody who guesses goes
+        on working.
+
+        Raises:
+            TooManyAttempts: too many wrong keys came from there.
+        """
+        if not self._is_proven(presented, address):
+            self._attempts.guesses(address)
         key = find_key(self._keys.values(), presented)
-        return None if key is None else Caller(key.name, key.role)
+        if key is None:
+            self._attempts.wrong(address)
+            return None
+        self._prove(presented, address)
+        return Caller(key.name, key.role)
 
     async def sign_in(self, presented: str, *, address: str) -> Session:
         """Open a session for the owner of this key.
@@ -127,15 +170,28 @@ class SignIns:
             TooManyAttempts: this address tried too often.
             WrongKey: nobody has this key.
         """
-        self._attempts.count(address)
-        key = find_key(self._keys.values(), presented)
+        key = find_key(self._keys.values(), presented) if self._is_proven(presented, address) else None
+        # Others at this address must not keep the owner of a key out, who has attempts of their own.
+        self._attempts.count(address if key is None else f"{address} {key.id}")
+        key = key or find_key(self._keys.values(), presented)
         if key is None:
             raise WrongKey
+        self._prove(presented, address)
         now = self._clock()
         token = secrets.token_urlsafe(TOKEN_BYTES)
         stored = StoredSession(key.id, now + self._lifetime)
         await self._store.add(_hash(token), stored, now=now)
         return Session(token, Caller(key.name, key.role), stored.expires_at)
+
+    def _is_proven(self, presented: str, address: str) -> bool:
+        return (network_of(address), digest_of(presented)) in self._proven
+
+    def _prove(self, presented: str, address: str) -> None:
+        proven = (network_of(address), digest_of(presented))
+        self._proven[proven] = None
+        self._proven.move_to_end(proven)
+        if len(self._proven) > ADDRESSES_KEPT:
+            self._proven.popitem(last=False)
 
     async def caller_of_token(self, token: str) -> Caller | None:
         """Who signed in with this token, or None when nobody did, has signed out, or the time is up."""
@@ -197,7 +253,8 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
+    """What counts as one address."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

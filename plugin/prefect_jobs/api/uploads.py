@@ -34,7 +34,8 @@ async def received_file(request: Request, folder: Path, *, limit: int, patience:
     """Receive the file that the body is, and say its name in the folder; it is removed again if the block raises.
 
     Raises:
-        HTTPException: 413, it has more than `limit` bytes; 408, it hardly gets on within `patience` seconds; 400, the client left.
+        HTTPException: 413, it has more than `limit` bytes; 408, it hardly gets on within `patience` seconds; 400, the
+            client left.
         RequestValidationError: 422, it is empty.
     """
     announced = request.headers.get("content-length", "0")
