@@ -46,6 +46,8 @@ class Job:
     """What its author called its final state."""
     receipt: str | None = None
     """The receipt of its end, where there is one."""
+    longest_gap: int | None = None
+    """Microseconds that this attempt told no progress, at most; see ``gaps``."""
     version: int = 0
     slot: int = 0
     """The key of its row in the index."""

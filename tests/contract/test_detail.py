@@ -36,6 +36,8 @@ FIELDS = {
     "stop_proven",
     "pending_reason",
     "prefect_url",
+    "state_name",
+    "silence",
 }
 
 
@@ -63,8 +65,9 @@ def test_a_pending_job_in_every_field(api: httpx.Client, runs: Runs, stack: Stac
             "estimated_remaining_seconds",
             "eta",
             "slower_than_usual",
+            "last_sign_at",
         )
-    ) | {"created_at": created}
+    ) | {"created_at": created, "stalled": False}
     retry_info: dict[str, Any] = {"attempt_number": 1, "max_attempts": 1, "next_retry_at": None, "previous_errors": []}
     assert found["retry_info"] == retry_info
     assert found["metadata"] == {"input_params": {}, "worker_id": None, "worker": None}

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -124,7 +125,7 @@ class World:
         """The run gets into a state, and the index hears of it."""
         moved = {"state_type": state[0], "state_name": state[1], "state_message": message, "state_id": None}
         ended = {"ended_at": datetime.now(UTC)} if state[0] in ("CANCELLED", "FAILED") else {}
-        self.run = self.prefect.put(replace(self.run, **{**moved, "state_id": f"{state}{message}"}, **ended))
+        self.run = self.prefect.put(replace(self.run, **{**moved, "state_id": str(uuid4())}, **ended))
         await self.reader.check([self.run.id])
         return await self.job()
 

@@ -29,6 +29,7 @@ from prefect_jobs.log_tail import LogTails, TailPace
 from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.readiness import Readiness
 from prefect_jobs.settings import Settings
+from prefect_jobs.signs import SignsOfLife
 from prefect_jobs.state_waits import StateWaits
 from prefect_jobs.store import BulkStore, FeedLease, HistoryStore, JobIndex, LogStore, SessionStore, open_database
 from prefect_jobs.store.database import Database
@@ -58,6 +59,7 @@ class Adapter:
     broadcast: Broadcast
     waits: StateWaits
     readiness: Readiness
+    signs: SignsOfLife
 
     async def job(self, job_id: str) -> Job:
         """A job by its id, asked of Prefect when the index has not heard of it yet.
@@ -146,6 +148,7 @@ async def open_adapter(
                 broadcast,
                 waits,
                 readiness,
+                SignsOfLife(gateway, index, logs, waits, feed.status),
             )
             tasks.cancel_scope.cancel()
 

@@ -12,11 +12,12 @@ from prefect_jobs.api.adapter import Adapter, TheAdapter
 from prefect_jobs.api.pending import WaitsFor, what_it_waits_for
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.wire import EXAMPLE_ID, ZTime
-from prefect_jobs.estimates import remaining, slower_than_usual
+from prefect_jobs.estimates import remaining, slower_than_usual, with_own_progress
 from prefect_jobs.gateway import PrefectUnavailable
 from prefect_jobs.history import History
 from prefect_jobs.job_states import Status
 from prefect_jobs.jobs import Job, Stoppable
+from prefect_jobs.signs import Signs
 from prefect_jobs.store.history import Circumstances
 from prefect_jobs.worker_process import WorkerProcess
 
@@ -25,6 +26,8 @@ router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": 
 SAMPLE = 1000
 """Latest completed jobs of a type that an estimate is made from."""
 LOWEST_PRIORITY = 10
+MOVING = ("running", "retrying")
+"""States in which a job comes nearer to its end; one that is paused or being stopped does not."""
 
 # Up to 15 digits: more is no count of anything, and no number that every client can read.
 _COUNTER = re.compile(r"(?<!\d)(\d{1,15})\s*(?:/|\bof\b)\s*(\d{1,15})(?!\d)", re.ASCII)
@@ -75,11 +78,39 @@ class JobTiming(BaseModel):
     started_at: ZTime | None = Field(examples=["2026-03-04T08:15:00.431002Z"])
     completed_at: ZTime | None = Field(examples=[None])
     duration_seconds: float | None = Field(ge=0, examples=[19.0])
-    estimated_remaining_seconds: float | None = Field(ge=0, description="From the job's own progress.", examples=[31.0])
-    eta: Eta | None = Field(description="From other jobs of the type; null unless this one is running.")
+    estimated_remaining_seconds: float | None = Field(
+        ge=0,
+        description="From the job's own progress, and that of `eta` where there is one; null while it stands still.",
+        examples=[31.0],
+    )
+    eta: Eta | None = Field(
+        description="From other jobs of the type and the job's own progress; null unless it is running and moves."
+    )
+    last_sign_at: ZTime | None = Field(
+        description="Its last progress, log line or heartbeat.", examples=["2026-03-04T08:15:18.700004Z"]
+    )
+    stalled: bool | None = Field(
+        description="Whether it runs and has told neither progress nor a log line for three times the longest usual "
+        "gap of its type, at least 60 s; null while Prefect is away.",
+        examples=[False],
+    )
     slower_than_usual: bool | None = Field(
         description="Whether nine of ten jobs of the type were faster; null when too few are known.", examples=[False]
     )
+
+
+class Silence(BaseModel):
+    """That a job stands still."""
+
+    seconds: float = Field(ge=0, description="Since its last progress or log line.", examples=[480.0])
+    usual_seconds: float = Field(ge=0, description="The longest usual gap of its type.", examples=[2.1])
+
+    @classmethod
+    def of(cls, signs: Signs) -> "Silence | None":
+        """The wire form, of a job that stands still."""
+        if not signs.stalled or signs.silent is None or signs.usual is None:
+            return None
+        return cls(seconds=signs.silent.total_seconds(), usual_seconds=signs.usual.total_seconds())
 
 
 class RetryInfo(BaseModel):
@@ -121,6 +152,7 @@ class JobDetail(BaseModel):
     priority: int = Field(ge=0, le=LOWEST_PRIORITY, description="That of the work queue; 0 is the highest.")
     progress: JobProgress
     timing: JobTiming
+    silence: Silence | None = Field(description="While it is stalled.", examples=[None])
     retry_info: RetryInfo
     result: Any = Field(examples=[None])
     error: str | None = Field(examples=[None])
@@ -145,6 +177,7 @@ async def get_detail(adapter: TheAdapter, job_id: str) -> JobDetail:
         past = await adapter.histories.of(job)
     about = past.circumstances if past else Circumstances()
     step = step_of(job.message)
+    signs = await adapter.signs.of(job)
     return JobDetail(
         id=job.job_id,
         job_type=job.job_type,
@@ -158,7 +191,8 @@ async def get_detail(adapter: TheAdapter, job_id: str) -> JobDetail:
         progress=JobProgress(
             percent=job.progress, current_step=step.name, items_processed=step.done, items_total=step.total
         ),
-        timing=_timing(adapter, job, now=datetime.now(UTC)),
+        timing=_timing(adapter, job, signs, now=datetime.now(UTC)),
+        silence=Silence.of(signs),
         retry_info=RetryInfo(
             attempt_number=job.attempt,
             max_attempts=max(1 + about.retries, job.attempt),
@@ -195,7 +229,7 @@ def duration_of(job: Job, *, now: datetime) -> float | None:
 
 def estimated_remaining(job: Job, duration: float | None) -> float | None:
     """Seconds left if the rest goes as fast as what is done; None where that cannot be said."""
-    if job.status != "running" or not duration or job.progress == 0:
+    if job.state not in MOVING or not duration or job.progress == 0:
         return None
     return duration * (100 - job.progress) / job.progress
 
@@ -206,21 +240,27 @@ def _about(worker: WorkerProcess | None) -> WorkerAbout | None:
     return WorkerAbout(host=worker.host, pid=worker.pid, version=worker.version, limit=worker.limit)
 
 
-def _timing(adapter: Adapter, job: Job, *, now: datetime) -> JobTiming:
+def _timing(adapter: Adapter, job: Job, signs: Signs, *, now: datetime) -> JobTiming:
     duration = duration_of(job, now=now)
+    own = None if signs.stalled else estimated_remaining(job, duration)
     eta, slow = None, None
     if duration is not None:
         durations = adapter.index.durations(job.job_type, limit=SAMPLE)
         slow = slower_than_usual(durations, duration)
-        left = remaining(durations, duration) if job.status == "running" else None
-        eta = Eta(p50=left.p50, p90=left.p90, sample=left.sample) if left else None
+        left = remaining(durations, duration) if job.state in MOVING and not signs.stalled else None
+        if left is not None:
+            left = left if own is None else with_own_progress(left, own, job.progress)
+            own = None if own is None else left.p50
+            eta = Eta(p50=left.p50, p90=left.p90, sample=left.sample)
     return JobTiming(
         created_at=job.created_at,
         prepared_at=job.prepared_at,
         started_at=job.started_at,
         completed_at=job.completed_at,
         duration_seconds=duration,
-        estimated_remaining_seconds=estimated_remaining(job, duration),
+        estimated_remaining_seconds=own,
         eta=eta,
         slower_than_usual=slow,
+        last_sign_at=signs.last_at,
+        stalled=signs.stalled,
     )

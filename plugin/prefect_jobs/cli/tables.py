@@ -101,6 +101,8 @@ def detail_table(detail: "JobDetail") -> "Table":
         "started": when(timing.started_at),
         "ended": when(timing.completed_at),
         "took": _seconds(timing.duration_seconds),
+        "last sign": when(timing.last_sign_at),
+        "moves": "no: it tells neither progress nor a log line" if timing.stalled else None,
         "remaining": _seconds(timing.estimated_remaining_seconds),
         "attempt": f"{detail.retry_info.attempt_number} of {detail.retry_info.max_attempts}",
         "worker": detail.metadata.worker_id,

@@ -183,6 +183,9 @@ class Timing:
     estimated_remaining_seconds: float | None = None
     eta: Eta | None = None
     slower_than_usual: bool | None = None
+    last_sign_at: Moment | None = None
+    stalled: bool | None = None
+    """Whether it runs and has told nothing for much longer than is usual; None where the server cannot say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from prefect_jobs.store.errors import QueryTooSlow, StoreError, StoreUnavailable
 from prefect_jobs.store.feed_state import BEAT_EVERY, FeedLease, FeedState
 from prefect_jobs.store.history import HistoryStore
 from prefect_jobs.store.index import Change, FoundJobs, JobIndex, JobSummary, Stats
+from prefect_jobs.store.log_gaps import LineGap
 from prefect_jobs.store.log_pages import LineFilter, StoredLine
 from prefect_jobs.store.logs import LogBook, LogGap, LogStore
 from prefect_jobs.store.search import Counts, Page
@@ -23,6 +24,7 @@ __all__ = [
     "JobIndex",
     "JobSummary",
     "LineFilter",
+    "LineGap",
     "LogBook",
     "LogGap",
     "LogStore",

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from prefect_jobs.clean_text import clean
 from prefect_jobs.conditions import Condition, Contains, IdStarts, Logged, Plain, plain_of
+from prefect_jobs.gaps import longest_gap
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import Status
 from prefect_jobs.job_text import parameter_text, search_text
@@ -33,7 +34,7 @@ from prefect_jobs.store.log_search import jobs_that_logged
 from prefect_jobs.store.orders import Orders
 from prefect_jobs.store.rows import JOB_COLUMNS, TEXTS, job_of, row_of
 from prefect_jobs.store.search import Counts, Found, Page, Search
-from prefect_jobs.store.statistics import Bucket, latest_durations, timeline
+from prefect_jobs.store.statistics import Bucket, latest_completed, latest_durations, timeline
 from prefect_jobs.store.tables import clock, deleted_jobs, from_microseconds, jobs, to_microseconds
 from prefect_jobs.store.texts import Texts
 
@@ -167,6 +168,7 @@ class JobIndex:
                     self._remember(run.id, run.read_order)
                     old = known.get(run.id)
                     job = job_from_run(run, now=now, known=old.reported if old else None)
+                    job = replace(job, longest_gap=longest_gap(old, job))
                     if old is None or replace(old, version=0, slot=0) != job or run.id in stale:
                         changed.append((old, job))
                 changes = await self._write(connection, changed, whole=redraw)
@@ -189,7 +191,8 @@ class JobIndex:
                     if old.status != "running" or report.attempt != old.attempt or stale:
                         continue
                     message = old.message if old.state == "aborting" else report.message
-                    changed.append((old, replace(old, progress=report.percent, message=message, reported=report)))
+                    job = replace(old, progress=report.percent, message=message, reported=report)
+                    changed.append((old, replace(job, longest_gap=longest_gap(old, job))))
                 changes = await self._write(connection, changed)
             return await self._committed(changes)
 
@@ -453,6 +456,10 @@ class JobIndex:
     def durations(self, job_type: str, *, limit: int = 1000) -> list[float]:
         """How many seconds the latest completed jobs of this type took, shortest first."""
         return latest_durations(self._columns, job_type, limit)
+
+    async def latest_completed(self, job_type: str, *, limit: int) -> list[Job]:
+        """The latest completed jobs of this type, in any order."""
+        return await self._jobs_in(latest_completed(self._columns, job_type, limit))
 
     async def ids(self, *, active_only: bool) -> AsyncIterator[list[str]]:
         """Ids, some hundred at a time: of all rows, or of the jobs that have not ended."""

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from prefect_jobs.clean_text import clean
 from prefect_jobs.gateway.runs import LogLine
 from prefect_jobs.store.database import Database
+from prefect_jobs.store.log_gaps import LineGap, line_gaps
 from prefect_jobs.store.log_pages import AttemptStarts, LineFilter, Place, StoredLine, read_behind, read_page
 from prefect_jobs.store.log_tables import job_log_lines, job_logs
 from prefect_jobs.store.tables import EPOCH, from_microseconds, to_microseconds
@@ -175,6 +176,13 @@ class LogStore:
         """How much of this job's log is stored."""
         async with self._database.reading() as connection:
             return await self._read_book(connection, job_id)
+
+    async def gaps(self, job_ids: Sequence[str]) -> dict[str, LineGap]:
+        """The longest time between two lines of each of these logs that holds one."""
+        if not job_ids:
+            return {}
+        async with self._database.reading() as connection:
+            return await line_gaps(connection, job_ids)
 
     @staticmethod
     async def _read_book(connection: AsyncConnection, job_id: str) -> LogBook:

@@ -80,6 +80,6 @@ class StoredRows:
 
 
 def columns_of(job: Job) -> dict[str, Any]:
-    """What the columns of a job have to say; but for its slot and its version."""
+    """What the columns of a job have to say; but for those that Prefect knows nothing of."""
     values = row_of(job)
-    return {name: value for name, value in values.items() if name not in ("slot", "version")}
+    return {name: value for name, value in values.items() if name not in ("slot", "version", "longest_gap")}

@@ -114,12 +114,17 @@ def timeline(columns: Columns, *, start: int, width: int, count: int, job_type: 
 
 def latest_durations(columns: Columns, job_type: str, limit: int) -> list[float]:
     """How many seconds the latest completed jobs of this type took, at most ``limit`` of them, shortest first."""
+    return sorted((columns.took[latest_completed(columns, job_type, limit)] / 1_000_000).tolist())
+
+
+def latest_completed(columns: Columns, job_type: str, limit: int) -> Slots:
+    """The latest completed jobs of this type, at most ``limit`` of them, in any order."""
     if job_type not in columns.types:
-        return []
+        return np.empty(0, dtype=np.int32)
     every = columns.all()
     ended = columns.completed_at[every]
     fits = (columns.job_type[every] == columns.types.index(job_type)) & _COMPLETED[columns.state[every]]
-    slots = np.flatnonzero(fits & (ended != MISSING) & (columns.started_at[every] != MISSING))
+    slots = np.flatnonzero(fits & (ended != MISSING) & (columns.started_at[every] != MISSING)).astype(np.int32)
     if len(slots) > limit:
         slots = slots[np.argpartition(-ended[slots], limit - 1)[:limit]]
-    return sorted((columns.took[slots] / 1_000_000).tolist())
+    return slots

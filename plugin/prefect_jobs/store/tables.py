@@ -81,6 +81,7 @@ jobs = Table(
     Column("receipt", Text),
     Column("prepared_at", Moment),
     Column("state_name", Text),
+    Column("longest_gap", BigInteger),
     Column("reported_percent", Integer),
     Column("reported_message", Text),
     Column("reported_attempt", Integer),
