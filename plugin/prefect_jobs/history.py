@@ -16,7 +16,7 @@ from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState, Run
 from prefect_jobs.jobs import Job
 from prefect_jobs.proofs import as_proven
 from prefect_jobs.sidecar.receipt import find_receipt, with_receipt
-from prefect_jobs.store.history import Circumstances, HistoryStore, StoredHistory
+from prefect_jobs.store.history import Circumstances, HistoryStore, StopAsked, StoredHistory
 from prefect_jobs.transitions import Action, Event, Origin, Transition, events_of, transitions_of
 
 STEPS_GO_ON_AFTER = timedelta(seconds=2)
@@ -162,6 +162,10 @@ class Histories:
     async def note(self, job_id: str, action: Action) -> None:
         """Keep that somebody did something."""
         await self._store.note(job_id, action)
+
+    async def stops(self, *, after: int, since: datetime) -> list[StopAsked]:
+        """Whoever cancelled a job since this time, oldest first; those that came after this one."""
+        return await self._store.stops(after=after, since=since)
 
     async def compare(self, job: Job) -> HistoryDifference | None:
         """Hold the past that is told of a job against Prefect's own; None when there is no difference.

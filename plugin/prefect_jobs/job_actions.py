@@ -3,8 +3,7 @@
 Every action reads the run first, so that it is judged by Prefect's truth and not by an index that may be a second old,
 and again afterwards, so that the index is right before the request is answered.
 
-Prefect starts a run that was cancelled while its process was on the way: its child proposes Running, and Prefect takes
-it. ``keep_promises`` cancels such a run once more, until its process is gone.
+What was cancelled before it began may be on its way all the same: see ``stop_promises``.
 """
 
 import functools
@@ -17,17 +16,16 @@ from prefect_jobs.changes import ChangeHub
 from prefect_jobs.feed import Feed
 from prefect_jobs.gateway import (
     Gateway,
-    GatewayError,
     NothingRunsIt,
-    PrefectUnavailable,
     RunGone,
     RunState,
     StateRefused,
 )
 from prefect_jobs.history import Histories
 from prefect_jobs.jobs import Job
+from prefect_jobs.stop_promises import StopPromises
 from prefect_jobs.store import JobIndex, JobSummary
-from prefect_jobs.transitions import Action
+from prefect_jobs.transitions import Action, words_of
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +33,6 @@ Verb = Literal["cancel", "abort", "retry", "purge"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 Reason = Literal["ended", "queued", "running", "not_failed", "no_deployment", "refused"]
 
-PROMISE_KEPT = 120.0
-"""Seconds after a cancellation in which a process that was already on its way may still begin."""
 RETRYABLE = ("failed", "crashed", "timed_out")
 
 _ALLOWED: dict[Verb, dict[str, Reason | None]] = {
@@ -74,12 +70,6 @@ def refusal(verb: Verb, job: Job | JobSummary) -> Reason | None:
     return reason
 
 
-def message_of(verb: Verb, by: str | None) -> str:
-    """What the state that an action writes says in Prefect, for people who look there."""
-    words = {"cancel": "Cancelled", "abort": "Aborted", "retry": "Queued again", "purge": "Cancelled"}
-    return f"{words[verb]} through the jobs API" + (f" by {by}" if by else "")
-
-
 class JobActions:
     """Acts on jobs, and keeps who did it."""
 
@@ -89,8 +79,11 @@ class JobActions:
         self._feed = feed
         self._hub = hub
         self._histories = histories
-        self._promises: dict[str, tuple[str, datetime]] = {}
-        self._unkept: set[str] = set()
+        self._promises = StopPromises(gateway, index, feed, hub, histories)
+
+    async def keep_promises(self) -> None:
+        """See to it that what was cancelled ends, until cancelled."""
+        await self._promises.keep()
 
     async def current(self, job_id: str) -> Job:
         """The job as Prefect has it now.
@@ -141,19 +134,20 @@ class JobActions:
             raise ActionRefused("retry", job, "no_deployment") from error
         except StateRefused as error:
             raise ActionRefused("retry", job, "not_failed", error.reason) from error
-        self._promises.pop(job_id, None)
         return await self.current(job_id)
 
     async def purge(self, job_id: str, *, by: str | None) -> None:
-        """Remove a job with its past, cancelling it first when it is pending. Raises as ``cancel``."""
+        """Remove a job with its past, cancelling it first when it is pending. Raises as ``cancel``.
+
+        One that was taken and has not begun is removed too: Prefect lets nothing begin that is cancelled, or gone.
+        """
         job = await self._allowed("purge", job_id)
         if not job.ended:
             job = await self._stop("purge", job_id, by)
-            if not job.ended:
+            if job.status == "running":
                 raise ActionRefused("purge", job, "running")
         logger.info("job %s (%s, %s) removed by %s", job_id, job.job_type, job.state, by or "somebody")
         await self._gateway.delete_run(job_id)
-        self._promises.pop(job_id, None)
         await self._feed.forget([job_id])
 
     async def _allowed(self, verb: Verb, job_id: str) -> Job:
@@ -165,15 +159,13 @@ class JobActions:
     async def _stop(self, verb: Verb, job_id: str, by: str | None) -> Job:
         job = await self._allowed(verb, job_id)
         try:
-            written = await self._act(verb, job, by, self._stopper(verb, job))
+            await self._act(verb, job, by, self._stopper(verb, job))
         except StateRefused as error:
             # It ended between the look at it and the write.
             job = await self.current(job_id)
             if job.awaits_proof and verb in ("cancel", "abort"):
                 return job  # its processes are being killed
             raise ActionRefused(verb, job, refusal(verb, job) or "refused", error.reason) from error
-        if written.type == "CANCELLED":
-            self._promises[job_id] = (written.id, datetime.now(UTC))
         return await self.current(job_id)
 
     def _stopper(self, verb: Verb, job: Job) -> Callable[[str, str], Awaitable[RunState]]:
@@ -183,53 +175,11 @@ class JobActions:
 
     async def _act(
         self, verb: Verb, job: Job, by: str | None, write: Callable[[str, str], Awaitable[RunState]]
-    ) -> RunState:
+    ) -> None:
         try:
-            written = await write(job.job_id, message_of(verb, by))
+            written = await write(job.job_id, words_of(verb, by))
         except RunGone as error:
             await self._feed.forget([job.job_id])
             raise JobUnknown(job.job_id) from error
         if written.id != job.state_id:  # otherwise an earlier call wrote it
             await self._histories.note(job.job_id, Action(verb, by, datetime.now(UTC), written.id))
-        return written
-
-    # -- cancellations that a process on its way would undo ---------------------------------------------------------
-
-    async def keep_promises(self) -> None:
-        """Cancel once more what begins to run although it was cancelled before it had a process, until cancelled."""
-        at = self._hub.version
-        while not self._hub.closed:
-            await self._hub.wait(at, timeout=1.0)
-            changes = self._hub.after(at) or []
-            at = self._hub.version
-            self._drop_old_promises()
-            due, self._unkept = {*self._unkept, *(change.job_id for change in changes)}, set()
-            for job_id in due & self._promises.keys():
-                if job := await self._index.get(job_id):
-                    await self._keep_promise(job)
-
-    def _drop_old_promises(self) -> None:
-        now = datetime.now(UTC)
-        for job_id, (_, at) in list(self._promises.items()):
-            if (now - at).total_seconds() > PROMISE_KEPT:
-                del self._promises[job_id]
-
-    async def _keep_promise(self, job: Job) -> None:
-        promise = self._promises.get(job.job_id)
-        if promise is None or job.ended:
-            return
-        # The index may not know of the cancellation yet: what came after it, Prefect tells.
-        try:
-            states = await self._gateway.states(job.job_id)
-            place = next((place for place, state in enumerate(states) if state.id == promise[0]), len(states))
-            since = [state.type for state in states[place + 1 :]]
-            if since == ["RUNNING"]:
-                logger.info("job %s began although it was cancelled before; cancelling it again", job.job_id)
-                cooperative = job.stoppable == "cooperative"
-                await self._gateway.cancel(job.job_id, "It was cancelled before it began", cooperative=cooperative)
-            if since:  # anything else means that somebody queued it again
-                self._promises.pop(job.job_id, None)
-        except PrefectUnavailable:
-            self._unkept.add(job.job_id)
-        except GatewayError as error:  # it ended, or is gone
-            logger.info("job %s needs no second cancellation: %s", job.job_id, error)

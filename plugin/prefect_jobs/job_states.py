@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from prefect_jobs.report_names import WITHDRAWN
+
 Status = Literal["pending", "running", "completed", "failed"]
 
 STATUSES: tuple[Status, ...] = ("pending", "running", "completed", "failed")
@@ -10,11 +12,20 @@ CANCELLED_STATES = ("cancelled", "aborted")
 ENDED: tuple[Status, ...] = ("completed", "failed")
 
 
+PENDING_STOPPING = "pending stopping"
+"""The key of the state ``stopping`` of a job that has not begun."""
+
+
 class JobState(NamedTuple):
     """The contract's coarse word for where a job is, and its finer one."""
 
     status: Status
     state: str
+
+    @property
+    def key(self) -> str:
+        """A word of its own for each: a job that is ``stopping`` can be at work, or still be on its way to it."""
+        return PENDING_STOPPING if self == ("pending", "stopping") else self.state
 
 
 ABORTING = JobState("running", "aborting")
@@ -34,6 +45,7 @@ TABLE: dict[str, dict[str | None, JobState]] = {
     "CANCELLING": {
         "Stopping": JobState("running", "stopping"),
         "Aborting": ABORTING,
+        WITHDRAWN: JobState("pending", "stopping"),
         None: JobState("running", "cancelling"),
     },
     "COMPLETED": {"Cached": JobState("completed", "cached"), None: JobState("completed", "completed")},
@@ -47,12 +59,17 @@ SCHEDULED_AHEAD = JobState("pending", "scheduled")
 
 def _states_by_status() -> dict[str, frozenset[str]]:
     found = {state for names in TABLE.values() for state in names.values()}
-    by_status = {status: frozenset(state.state for state in found if state.status == status) for status in STATUSES}
+    by_status = {status: frozenset(state.key for state in found if state.status == status) for status in STATUSES}
     return by_status | {"cancelled": frozenset(CANCELLED_STATES)}
 
 
 STATES_BY_STATUS: dict[str, frozenset[str]] = _states_by_status()
-"""The states that each word of the filter ``status`` selects; `cancelled` is one (contract 4.1)."""
+"""The keys of the states that each word of the filter ``status`` selects; `cancelled` is one (contract 4.1)."""
+
+
+def keys_of(states: frozenset[str]) -> frozenset[str]:
+    """The keys of all job states that go by these words."""
+    return states | {PENDING_STOPPING} if "stopping" in states else states - {PENDING_STOPPING}
 
 
 def job_state(state_type: str, state_name: str, *, scheduled_for: datetime | None, now: datetime) -> JobState:

@@ -10,6 +10,7 @@ from prefect_jobs.clean_text import clean, clean_value
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import ABORTING, ENDED, Status, job_state
 from prefect_jobs.proofs import STOPPED_STATES, ended_at, proof_due, receipt_of
+from prefect_jobs.report_names import WITHDRAWN
 from prefect_jobs.sidecar.receipt import without_receipt
 
 Stoppable = Literal["cooperative", "prefect"]
@@ -152,7 +153,9 @@ def newest_progress(run_count: int, *reports: Progress | None) -> Progress | Non
 
 def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> Job:
     """What the contract says of this run; ``known`` is progress learnt by an event, maybe newer than the run's own."""
-    status, state = job_state(run.state_type, run.state_name, scheduled_for=run.scheduled_for, now=now)
+    # Whatever name a cancellation has: a run that never ran has not begun.
+    name = WITHDRAWN if run.state_type == "CANCELLING" and run.run_count == 0 else run.state_name
+    status, state = job_state(run.state_type, name, scheduled_for=run.scheduled_for, now=now)
     due = proof_due(run)
     if due is not None and now < due:
         status, state = ABORTING
@@ -166,7 +169,8 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         # `python myflow.py` starts its clock before the server writes the run's record.
         started_at = created_at
     completed_at = ended_at(run) if status in ENDED else None
-    waits_again = state == "awaiting_retry" or (status == "pending" and not begun and run.run_count > 0)
+    waits = status == "pending" and not begun and state != "stopping"
+    waits_again = state == "awaiting_retry" or (waits and run.run_count > 0)
     message = message_of(status, state, error, reported.message if reported else None)
     state_name = authors_name(run) if status in ENDED else None
     if state_name is not None:

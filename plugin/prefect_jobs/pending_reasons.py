@@ -12,6 +12,7 @@ from typing import Literal
 
 from prefect_jobs.gateway import Outlook, Run
 from prefect_jobs.gateway.outlook import COUNTED, Way
+from prefect_jobs.report_names import WITHDRAWN
 
 Code = Literal[
     "scheduled",
@@ -24,6 +25,7 @@ Code = Literal[
     "pool_limit",
     "worker_limit",
     "starting",
+    "stopping",
     "late",
     "waiting",
 ]
@@ -48,6 +50,8 @@ def pending_reason(outlook: Outlook, *, now: datetime) -> PendingReason | None:
     match run.state_type:
         case "PENDING":
             return PendingReason("starting", _who_starts(outlook), since)
+        case "CANCELLING" if run.state_name == WITHDRAWN or run.run_count == 0:
+            return PendingReason("stopping", _who_gives_up(outlook), since)
         case "PAUSED" if run.state_name == "Suspended":
             return PendingReason("suspended", "Suspended, until somebody resumes it", since)
         case "SCHEDULED":
@@ -63,6 +67,11 @@ def _who_starts(outlook: Outlook) -> str:
     if outlook.pool is not None and worker not in outlook.workers:
         return f"Worker {worker} took it and has gone; another worker will give it back"
     return f"Worker {worker} is starting it"
+
+
+def _who_gives_up(outlook: Outlook) -> str:
+    who = f"worker {outlook.run.worker}" if outlook.run.worker else "whoever took it"
+    return f"Cancelled before it began: it ends as soon as {who} has given it up"
 
 
 def _not_due(run: Run, since: datetime, *, now: datetime) -> PendingReason | None:

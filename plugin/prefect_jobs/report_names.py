@@ -12,6 +12,10 @@ RESULT_LABEL = "prefect-jobs.result"
 STEPS_LABEL = "prefect-jobs.steps"
 """How the labels begin that hold the steps of the run: ``.<attempt>`` follows."""
 
+WITHDRAWN = "Withdrawn"
+"""The name of the Cancelling state of a run that was cancelled after a worker had taken it and before it began. Prefect
+lets such a run begin after Cancelled, and not after Cancelling."""
+
 KIT_LABEL = "prefect-jobs.kit"
 """The label that marks a run of the kit."""
 

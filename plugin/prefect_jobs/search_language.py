@@ -26,7 +26,7 @@ from prefect_jobs.conditions import (
     RangedColumn,
 )
 from prefect_jobs.iso_time import is_day, read_time
-from prefect_jobs.job_states import STATES_BY_STATUS, TABLE
+from prefect_jobs.job_states import STATES_BY_STATUS, TABLE, keys_of
 
 LENGTH_LIMIT = 1_000
 """Characters of a search."""
@@ -163,7 +163,7 @@ def _status(word: _Word, _now: datetime) -> Plain:
 
 
 def _state(word: _Word, _now: datetime) -> Plain:
-    return OneOf("state", frozenset(_known(word, _STATES, "state")))
+    return OneOf("state", keys_of(frozenset(_known(word, _STATES, "state"))))
 
 
 def _has(word: _Word, _now: datetime) -> Plain:

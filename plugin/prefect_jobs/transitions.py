@@ -14,6 +14,7 @@ from typing import Literal
 from prefect_jobs.gateway.runs import RunState
 from prefect_jobs.job_states import JobState, Status, job_state
 from prefect_jobs.jobs import error_of
+from prefect_jobs.report_names import WITHDRAWN
 from prefect_jobs.sidecar.receipt import Receipt, find_receipt
 
 Trigger = Literal["api", "worker", "user", "timeout", "retry", "system"]
@@ -51,6 +52,12 @@ class Action:
     by: str | None
     at: datetime
     state_id: str | None
+
+
+def words_of(action: str, by: str | None) -> str:
+    """What the state that an action writes says in Prefect, for people who look there."""
+    words = {"cancel": "Cancelled", "abort": "Aborted", "retry": "Queued again", "purge": "Cancelled"}
+    return f"{words[action]} through the jobs API" + (f" by {by}" if by else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,7 @@ def transitions_of(states: Sequence[RunState], actions: Sequence[Action], origin
                 at=state.timestamp,
                 trigger=_trigger(before, state, origin),
                 name=state.name,
-                message=None if error and state.type in _TELL_ERRORS and not receipt else state.message,
+                message=_shown_message(state, asked, error=error, receipt=receipt),
                 error=error,
                 by=origin.by if before is None else (asked.by if asked else None),
                 receipt=receipt,
@@ -165,7 +172,11 @@ def _told(
     """Each state with the one before it that said something else, and with the action that led to it."""
     by_state = {action.state_id: action for action in actions if action.state_id}
     before: RunState | None = None
+    ran = False
     for state in states:
+        ran = ran or state.type == "RUNNING"
+        if state.type == "CANCELLING" and not ran:  # whatever name the cancellation has
+            state = replace(state, name=WITHDRAWN)
         yield before, state, _cause(before, state, by_state)
         if before is None or (state.type, state.name) != (before.type, before.name):
             before = state
@@ -206,6 +217,13 @@ def _cause(before: RunState | None, state: RunState, by_state: Mapping[str, Acti
     if before is not None and before.type == "CANCELLING" and state.type == "CANCELLED":
         return by_state.get(before.id)
     return None
+
+
+def _shown_message(state: RunState, asked: Action | None, *, error: str | None, receipt: Receipt | None) -> str | None:
+    if error and state.type in _TELL_ERRORS and not receipt:
+        return None
+    # The Cancelled that Prefect writes itself for a run that nobody had taken says nothing.
+    return state.message or (words_of(asked.action, asked.by) if asked else None)
 
 
 def _shown_error(before: RunState | None, state: RunState) -> str | None:

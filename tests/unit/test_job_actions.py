@@ -3,18 +3,25 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from prefect_jobs.api.search import in_states
 from prefect_jobs.changes import ChangeHub
 from prefect_jobs.feed import Feed
 from prefect_jobs.gateway import PrefectUnavailable, Run, RunState
-from prefect_jobs.gateway.fake import FakePrefect, completed, failed, pending, running
+from prefect_jobs.gateway.fake import FakePrefect, a_run, completed, failed, pending, running
+from prefect_jobs.gateway.outlook import Outlook
 from prefect_jobs.history import Histories
 from prefect_jobs.job_actions import ActionRefused, JobActions, JobUnknown, Verb, refusal
 from prefect_jobs.jobs import Job
+from prefect_jobs.stop_promises import GIVEN_UP_AFTER, GONE_AFTER, SERVED_AFTER, patience
 from prefect_jobs.store import HistoryStore, JobIndex, LogStore
 from prefect_jobs.store.database import Database
+from prefect_jobs.store.search import Page
+from prefect_jobs.worker_process import WorkerProcess
 
 
 @dataclass
@@ -219,3 +226,93 @@ async def test_a_job_that_somebody_queued_again_is_left_to_run(stage: Stage) -> 
     await stage.feed.took([replace(stage.prefect.put(replace(began(other), state_id="o")), read_order=2**62)])
     await stage.until_state(other.id, "CANCELLING")  # the one after it in the line was looked at
     assert (await stage.prefect.states(run.id))[-1].type == "RUNNING"
+
+
+async def test_a_job_cancelled_before_it_began_is_stopping_and_ends_once(stage: Stage) -> None:
+    """Told `failed`, the job of a worker that had taken it was `running` ten seconds later."""
+    run = stage.prefect.put(a_run("PENDING", worker="w", pool_name="jobs"))
+    stage.prefect.workers = {"jobs": ("w",)}
+    job = await stage.actions.cancel(run.id, by="bob")
+    assert (job.status, job.state, job.completed_at, job.error) == ("pending", "stopping", None, None)
+    assert (await stage.actions.cancel(run.id, by="eve")).state == "stopping"
+    for verb in ("abort", "retry"):
+        with pytest.raises(ActionRefused):
+            await getattr(stage.actions, verb)(run.id, by=None)
+    await stage.prefect.end_withdrawn(run.id)  # as its worker does
+    job = await stage.actions.current(run.id)
+    assert (job.status, job.state, job.error) == ("failed", "cancelled", "Cancelled by user")
+    told = (await stage.histories.of(job)).transitions
+    assert [(entry.to, entry.state, entry.by) for entry in told] == [
+        ("pending", "pending", None),
+        ("pending", "stopping", "bob"),
+        ("failed", "cancelled", "bob"),
+    ]
+
+
+async def test_a_retry_cancelled_before_it_began_is_stopping_too(stage: Stage) -> None:
+    run = stage.prefect.put(a_run("PENDING", run_count=1))
+    job = await stage.actions.cancel(run.id, by=None)
+    assert (job.status, job.state, job.message) == ("pending", "stopping", None)
+
+
+async def test_a_job_is_found_by_both_its_words_while_it_is_stopping_and_has_not_begun(stage: Stage) -> None:
+    waiting, working = stage.prefect.put(a_run("PENDING")), stage.prefect.put(running(1))
+    for run in (waiting, working):
+        await stage.actions.cancel(run.id, by=None)
+
+    async def found(statuses: frozenset[str] | None, states: frozenset[str] | None) -> set[str]:
+        return {job.job_id for job in (await stage.index.find(in_states(statuses, states), Page(10))).jobs}
+
+    assert await found(None, frozenset({"stopping"})) == {waiting.id, working.id}
+    assert await found(frozenset({"pending"}), None) == {waiting.id}
+    assert await found(frozenset({"running"}), None) == {working.id}
+    counts = stage.index.stats().counts
+    assert (counts.by_status, counts.by_state) == ({"pending": 1, "running": 1}, {"stopping": 2})
+
+
+async def test_a_promise_outlives_the_adapter(database: Database, index: JobIndex, logs: LogStore) -> None:
+    """It lived in memory only: with `serve` killed right after its answer the job ran to its end, completed."""
+    prefect, hub, past = FakePrefect(), ChangeHub(await index.version()), HistoryStore(database)
+    feed = Feed(prefect, index, logs, hub, past=past)
+    run = prefect.put(pending())
+    await JobActions(prefect, index, feed, hub, Histories(prefect, past)).cancel(run.id, by=None)
+    await feed.took([replace(prefect.put(began(run)), read_order=2**62)])
+    keeping = asyncio.create_task(JobActions(prefect, index, feed, hub, Histories(prefect, past)).keep_promises())
+    async with asyncio.timeout(10):
+        while (await prefect.states(run.id))[-1].type != "CANCELLING":
+            await asyncio.sleep(0.001)
+    keeping.cancel()
+    await asyncio.gather(keeping, return_exceptions=True)
+
+
+async def test_a_job_whose_dead_worker_cannot_give_it_up_is_ended(stage: Stage) -> None:
+    dead = replace(WorkerProcess.this("w", 1), pid=2**22 + 1, started=1)
+    run = stage.prefect.put(a_run("PENDING", worker="w", worker_process=dead, pool_name="jobs"))
+    await stage.actions.cancel(run.id, by=None)
+    await stage.until_state(run.id, "CANCELLED")
+    assert [state.type for state in await stage.prefect.states(run.id)] == ["PENDING", "CANCELLING", "CANCELLED"]
+
+
+async def test_a_pending_job_that_was_taken_is_removed_all_the_same(stage: Stage) -> None:
+    run = stage.prefect.put(a_run("PENDING"))
+    await stage.actions.purge(run.id, by=None)
+    assert await stage.prefect.read_runs([run.id]) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "online", "patient_for"),
+    [
+        ({"worker": "w", "pool_name": "jobs"}, ("w",), GIVEN_UP_AFTER),
+        ({"worker": "w", "pool_name": "jobs"}, ("other",), GONE_AFTER),
+        ({"pool_name": "jobs"}, (), GONE_AFTER),
+        ({}, (), SERVED_AFTER),
+        ({"worker": "w", "worker_process": WorkerProcess.this("w", 1), "pool_name": "jobs"}, (), GIVEN_UP_AFTER),
+    ],
+    ids=["its worker lives", "its worker is gone", "nobody", "served", "its worker is this process"],
+)
+def test_who_took_a_job_is_given_the_time_that_it_needs(
+    fields: dict[str, Any], online: tuple[str, ...], patient_for: timedelta
+) -> None:
+    run = a_run("CANCELLING", "Withdrawn", **fields)
+    outlook = Outlook(run=run, pool=None, queue=None, workers=online, deployment=None, at_work=())
+    assert patience(outlook) == patient_for

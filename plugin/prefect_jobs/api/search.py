@@ -11,7 +11,7 @@ from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.problems import ErrorAnswer
 from prefect_jobs.api.wire import JobResponse, Pagination, RequestTime
 from prefect_jobs.conditions import Between, Condition, HasError, Not, OneOf
-from prefect_jobs.job_states import STATES_BY_STATUS
+from prefect_jobs.job_states import STATES_BY_STATUS, keys_of
 from prefect_jobs.search_language import LENGTH_LIMIT, SearchError, parse_search
 from prefect_jobs.store import Counts, Page
 from prefect_jobs.store.orders import SORTS
@@ -62,7 +62,7 @@ def in_states(statuses: frozenset[str] | None, states: frozenset[str] | None) ->
         among = (STATES_BY_STATUS.get(status, frozenset[str]()) for status in statuses)
         conditions.append(OneOf("state", frozenset[str]().union(*among)))
     if states is not None:
-        conditions.append(OneOf("state", states))
+        conditions.append(OneOf("state", keys_of(states)))
     return conditions
 
 

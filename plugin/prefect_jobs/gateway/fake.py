@@ -27,6 +27,7 @@ from prefect_jobs.gateway.seam import (
     RunGone,
     StateRefused,
 )
+from prefect_jobs.report_names import WITHDRAWN
 
 _FAKE_URL = "http://prefect.invalid/api"
 
@@ -313,16 +314,26 @@ class FakePrefect:
         run = self._held(run_id)
         if run.state_type in TERMINAL_TYPES:
             raise StateRefused(f"it is in Prefect's terminal state {run.state_name}")
-        if run.state_type in ("SCHEDULED", "PENDING"):
+        if run.state_type == "SCHEDULED":
             self._move(run, "CANCELLED", "Cancelled", message, ended_at=_now())
+        elif run.state_type == "PENDING":
+            self._move(run, "CANCELLING", WITHDRAWN, message)
         elif run.state_type != "CANCELLING":
             self._move(run, "CANCELLING", "Stopping" if cooperative else "Cancelling", message)
+        return self._states[run_id][-1]
+
+    async def end_withdrawn(self, run_id: str) -> RunState:
+        """See ``Gateway``."""
+        run = self._held(run_id)
+        if run.state_type != "CANCELLING":
+            raise StateRefused(f"it is in Prefect's state {run.state_name}")
+        self._move(run, "CANCELLED", "Cancelled", run.state_message or "", ended_at=_now())
         return self._states[run_id][-1]
 
     async def abort(self, run_id: str, message: str) -> RunState:
         """See ``Gateway``."""
         run = self._held(run_id)
-        if run.state_type not in ("RUNNING", "PAUSED", "CANCELLING"):
+        if run.state_type not in ("RUNNING", "PAUSED", "CANCELLING") or run.state_name == WITHDRAWN:
             raise StateRefused(f"it is in Prefect's state {run.state_name}")
         if run.state_name != "Aborting":
             self._move(run, "CANCELLING", "Aborting", message)

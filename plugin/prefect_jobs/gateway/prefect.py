@@ -306,6 +306,11 @@ class PrefectGateway:
         _require_uuid(run_id)
         return await self._transitions.cancel(run_id, message, cooperative=cooperative)
 
+    async def end_withdrawn(self, run_id: str) -> RunState:
+        """See ``Gateway``."""
+        _require_uuid(run_id)
+        return await self._transitions.end_withdrawn(run_id)
+
     async def abort(self, run_id: str, message: str) -> RunState:
         """See ``Gateway``."""
         _require_uuid(run_id)

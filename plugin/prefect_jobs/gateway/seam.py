@@ -175,6 +175,15 @@ class Gateway(Protocol):
         """
         ...
 
+    async def end_withdrawn(self, run_id: str) -> RunState:
+        """End a run as cancelled that was cancelled before it began and that nobody will begin any more.
+
+        Raises:
+            StateRefused: it is not being cancelled (any more).
+            RunGone: it is not there.
+        """
+        ...
+
     async def abort(self, run_id: str, message: str) -> RunState:
         """Have a running run of the kit killed with all its processes, also one that is being cancelled.
 

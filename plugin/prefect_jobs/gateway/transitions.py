@@ -3,7 +3,8 @@
 A state is proposed for a run that may have moved on since it was read. So each write here is looked at afterwards: what
 came in between decides whether it stands. A running job of the kit is only asked to stop, under the names ``Stopping``
 and ``Aborting``, which nobody but its sidecar acts on; what became of it the sidecar writes. Any other run gets
-Prefect's own cancel, which its worker carries out.
+Prefect's own cancel, which its worker carries out. A run that a worker has taken and that has not begun is
+``Withdrawn``: its worker ends it, or whoever keeps the promise that it is cancelled.
 """
 
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ import httpx
 from prefect_jobs.gateway.asking import Ask
 from prefect_jobs.gateway.runs import TERMINAL_TYPES, RunState, parse_time, state_from_json
 from prefect_jobs.gateway.seam import NothingRunsIt, RunGone, StateRefused
+from prefect_jobs.report_names import WITHDRAWN
 
 CANCELLING, STOPPING, ABORTING = "Cancelling", "Stopping", "Aborting"
 IN_PROCESS = "in_process"
@@ -49,9 +51,9 @@ class RunTransitions:
             case "CANCELLING":
                 return state_from_json(state)
             case "PENDING":
-                return await self._cancel_unstarted(run_id, name, message)
+                return await self._withdraw(run_id, name, message)
             case "SCHEDULED" if not _lives(run):
-                return await self._cancel_unstarted(run_id, name, message)
+                return await self._withdraw(run_id, name, message)
             case "SCHEDULED":  # between two attempts nothing of the kit is at work
                 return await self._propose(run_id, "CANCELLING", CANCELLING, message)
             case _:
@@ -63,7 +65,7 @@ class RunTransitions:
         match state.get("type"), state.get("name"):
             case "CANCELLING", "Aborting":
                 return state_from_json(state)
-            case "CANCELLING", _:
+            case "CANCELLING", name if name != WITHDRAWN:
                 return await self._escalate(run_id, state, message)
             case (("RUNNING" | "PAUSED"), _):
                 return await self._propose(run_id, "CANCELLING", ABORTING, message)
@@ -87,20 +89,32 @@ class RunTransitions:
         await self._set_state(run_id, kept, force=True)
         raise StateRefused(f"it is in Prefect's terminal state {end['name']}")
 
-    async def _cancel_unstarted(self, run_id: str, name: str, message: str) -> RunState:
-        """Cancel a run without a process. One that got its process meanwhile is stopped, one that ended stays ended."""
-        written = await self._propose(run_id, "CANCELLED", "Cancelled", message)
+    async def _withdraw(self, run_id: str, name: str, message: str) -> RunState:
+        """Cancel a run that has not begun, so that nothing begins it.
+
+        Prefect lets a process that is on its way begin after Cancelled, and not after Cancelling. So this is asked for:
+        Prefect makes Cancelled of it where nobody has taken the run, and else whoever took it ends it.
+        """
+        written = await self._propose(run_id, "CANCELLING", WITHDRAWN, message)
+        if written.type == "CANCELLED":
+            return written
         states = await self._raw_states(run_id)
         place = next((place for place, state in enumerate(states) if str(state["id"]) == written.id), 0)
         if place != len(states) - 1 or place == 0:
             return written
         before = states[place - 1]
-        if before["type"] in TERMINAL_TYPES:
-            await self._put_back(run_id, before)
-        if before["type"] in ("RUNNING", "PAUSED"):
-            # A process would work on under a state that says it does not. Without force a terminal state is final.
+        if before["type"] in ("RUNNING", "PAUSED"):  # it began while we asked, so it is stopped
             return await self._propose(run_id, "CANCELLING", name, message, force=True)
+        if before["type"] == "SCHEDULED":  # of an attempt that is over, and nobody takes it any more
+            return await self._propose(run_id, "CANCELLED", "Cancelled", message)
         return written
+
+    async def end_withdrawn(self, run_id: str) -> RunState:
+        """See ``Gateway``."""
+        state: Mapping[str, Any] = (await self._run(run_id)).get("state") or {}
+        if state.get("type") != "CANCELLING":
+            raise StateRefused(f"it is in Prefect's state {state.get('name')}")
+        return await self._propose(run_id, "CANCELLED", "Cancelled", str(state.get("message") or ""))
 
     async def retry(self, run_id: str, message: str) -> RunState:
         """See ``Gateway``."""

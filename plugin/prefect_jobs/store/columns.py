@@ -31,8 +31,8 @@ _STATES: tuple[JobState, ...] = (
     SCHEDULED_AHEAD,
     *dict.fromkeys(state for names in TABLE.values() for state in names.values()),
 )
-STATE_CODES = {state.state: code for code, state in enumerate(_STATES)}
-STATES = tuple(state.state for state in _STATES)
+STATE_CODES = {state.key: code for code, state in enumerate(_STATES)}
+STATES = _STATES
 STATUS_OF: tuple[Status, ...] = tuple(state.status for state in _STATES)
 ABSENT, AHEAD, KILLED = 0, STATE_CODES["scheduled"], STATE_CODES[ABORTING.state]
 ID_END = 6
@@ -145,7 +145,7 @@ class Columns:
     def cell_of(self, job: Job) -> Cell:
         """The numbers of this job."""
         return Cell(
-            STATE_CODES[job.state],
+            STATE_CODES[JobState(job.status, job.state).key],
             self.type_code(job.job_type),
             to_microseconds(job.created_at),
             MISSING if job.started_at is None else to_microseconds(job.started_at),
@@ -336,12 +336,12 @@ def _among(codes: NDArray[np.unsignedinteger[Any]], table: Mask) -> Mask:
 
 def state_table(condition: OneOf) -> Mask:
     """Which state codes this condition on the state lets pass."""
-    table = np.array([name in condition.words for name in STATES], dtype=np.bool_)
+    table = np.array([state.key in condition.words for state in STATES], dtype=np.bool_)
     table[ABSENT] = False
     return table
 
 
-def by_name(columns: Columns, counts: NDArray[np.int64]) -> Iterator[tuple[str, str, int]]:
+def by_name(columns: Columns, counts: NDArray[np.int64]) -> Iterator[tuple[str, JobState, int]]:
     """Counts by type and state as (type, state, count), those above zero."""
     for job_type, state in zip(*np.nonzero(counts), strict=True):
         yield columns.types[job_type], STATES[state], int(counts[job_type, state])

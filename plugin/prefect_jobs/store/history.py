@@ -101,6 +101,17 @@ class StoredHistory:
     read_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """Somebody cancelled a job. ``state_id`` is the state that this wrote."""
+
+    id: int
+    """Grows with each."""
+    job_id: str
+    state_id: str | None
+    at: datetime
+
+
 class HistoryStore:
     """The stored past of all jobs."""
 
@@ -203,6 +214,14 @@ class HistoryStore:
             of_job = select(actions).where(actions.c.job_id == job_id).order_by(actions.c.id)
             rows = (await connection.execute(of_job)).all()
             return [Action(row.action, row.by, row.at, row.state_id) for row in rows]
+
+    async def stops(self, *, after: int, since: datetime) -> list[StopAsked]:
+        """Whoever cancelled a job since this time, oldest first; those that came after this one."""
+        columns = (actions.c.id, actions.c.job_id, actions.c.state_id, actions.c.at)
+        stopped = actions.c.action.in_(("cancel", "purge"))
+        query = select(*columns).where(actions.c.id > after, actions.c.at >= since, stopped).order_by(actions.c.id)
+        async with self._database.reading() as connection:
+            return [StopAsked(*row) for row in (await connection.execute(query)).all()]
 
     async def forget(self, job_ids: Sequence[str]) -> None:
         """Drop the past of jobs that are gone."""

@@ -7,7 +7,7 @@ import numpy as np
 from sqlalchemy import BigInteger, Row, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from prefect_jobs.job_states import ENDED
+from prefect_jobs.job_states import ENDED, JobState
 from prefect_jobs.store.columns import MISSING, STATE_CODES, Columns, Slots, id_end
 from prefect_jobs.store.tables import jobs
 from prefect_jobs.store.texts import SEGMENT_LIMIT, Texts
@@ -51,7 +51,7 @@ def _take_over(rows: Sequence[Row[Any]], columns: Columns, texts: Texts) -> None
     places: Slots = np.array(slots, dtype=np.int32)
     columns.put_many(
         places,
-        state=[STATE_CODES[state] for state in states],
+        state=[STATE_CODES[JobState(*names).key] for names in zip(statuses, states, strict=True)],
         job_type=[columns.type_code(name) for name in types],
         progress=list(progress),
         has_error=[bool(error) for error in has_error],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from prefect_jobs.conditions import Condition, Contains, HasParameter, IdStarts, Logged, Not, OneOf, Plain, plain_of
 from prefect_jobs.job_states import SCHEDULED_AHEAD, STATUSES, Status
 from prefect_jobs.job_text import needle, parameter_needle
-from prefect_jobs.store.columns import ABSENT, STATES, STATUS_OF, Columns, Mask, Slots, Where, by_name
+from prefect_jobs.store.columns import ABSENT, Columns, Mask, Slots, Where, by_name
 from prefect_jobs.store.orders import FEW, Orders, Sort, sorted_slots
 from prefect_jobs.store.texts import Keep, Scan, TextFilter, Texts
 
@@ -23,7 +23,6 @@ _NOWHERE = np.zeros(0, dtype=np.int64)
 _SIDE_BY_SIDE = 2
 """Segments of text read at the same time."""
 
-_STATUS_OF = dict(zip(STATES, STATUS_OF, strict=True))
 # Nobody sees what a schedule prepared ahead unless he asks for it.
 _VISIBLE = Not(OneOf("state", frozenset({SCHEDULED_AHEAD.state})))
 
@@ -112,8 +111,7 @@ class Search:
         by_status: dict[Status, int] = {}
         by_type: dict[str, int] = {}
         by_state: dict[str, int] = {}
-        for job_type, state, count in by_name(self._columns, counts):
-            status = _STATUS_OF[state]
+        for job_type, (status, state), count in by_name(self._columns, counts):
             by_status[status] = by_status.get(status, 0) + count
             by_type[job_type] = by_type.get(job_type, 0) + count
             by_state[state] = by_state.get(state, 0) + count

@@ -3,6 +3,7 @@
 A run that had begun waits for its next attempt, as after a retry by hand; one that had not is scheduled as before.
 """
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -10,7 +11,7 @@ from uuid import UUID
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.exceptions import Abort, ObjectNotFound
-from prefect.states import AwaitingRetry, Scheduled
+from prefect.states import AwaitingRetry, Cancelled, Scheduled
 from prefect.utilities.engine import propose_state
 
 IN_PROCESS = "in_process"
@@ -47,6 +48,13 @@ async def give_back(
     except (Abort, ObjectNotFound):  # it has come to an end, or was deleted, in the meantime
         return False
     return found.is_scheduled()
+
+
+async def end_withdrawn(client: PrefectClient, run: FlowRun) -> None:
+    """End a run as cancelled that was cancelled before it began, and that nobody begins any more."""
+    with suppress(Abort, ObjectNotFound):
+        message = run.state.message if run.state else None
+        await propose_state(client, Cancelled(message=message), flow_run_id=run.id)
 
 
 async def end_is_untold(client: PrefectClient, run_id: UUID, *, earlier_attempts: int) -> bool:

@@ -7,13 +7,20 @@ that the run goes on elsewhere. Then it leaves the state to the worker.
 import asyncio
 import os
 import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
 from uuid import UUID
 
 import anyio
+import httpx
 from anyio.abc import TaskStatus
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.logging import get_logger
 from prefect.runner._control_channel import ControlChannel, ControlSignalStatus
 from prefect.runner._flow_run_executor import FlowRunExecutionResult, FlowRunExecutor
 from prefect.runner._process_manager import ProcessHandle
+from prefect.runner._state_proposer import StateProposer
 
 from prefect_jobs.processes import children, environment, is_sidecar, kill
 from prefect_jobs.worker.cancelling import CancelObserver
@@ -23,13 +30,41 @@ LOOK_EVERY = 0.02
 RUN_ID = "PREFECT__FLOW_RUN_ID"
 """Prefect's variable in the environment of whatever stems from a run's process."""
 
+logger = get_logger("prefect_jobs.worker")
+
+
+class _EndTeller(StateProposer):
+    """Says of a run that it crashed, unless it never began and is settled otherwise."""
+
+    def __init__(self, settled: Callable[[FlowRun], Awaitable[bool]], *, client: PrefectClient) -> None:
+        super().__init__(client=client)
+        self._settled = settled
+
+    async def propose_crashed(self, flow_run: FlowRun, message: str) -> State[Any] | None:
+        try:
+            if await self._settled(flow_run):
+                return None
+        except httpx.HTTPError as error:
+            logger.warning("Could not tell how %r ended: %s", flow_run.name, type(error).__name__)
+        return await super().propose_crashed(flow_run, message)
+
+
+def tell_ends_through(executor: FlowRunExecutor, settled: Callable[[FlowRun], Awaitable[bool]]) -> None:
+    """Let an executor report a crash only of what is not settled: asked when a process has failed, or its start."""
+    told = executor._state_proposer  # pyright: ignore[reportPrivateUsage]  # Prefect has no other way to it
+    executor._state_proposer = _EndTeller(settled, client=told._client)  # pyright: ignore[reportPrivateUsage]
+
 
 class RunningJob:
     """A run with its process, once it has one."""
 
-    def __init__(self, run_id: UUID, control: ControlChannel, observer: CancelObserver) -> None:
+    def __init__(
+        self, run_id: UUID, control: ControlChannel, observer: CancelObserver, *, earlier_attempts: int
+    ) -> None:
         self.leaves = False
         """The run goes on elsewhere: its process ends here, and it is given back."""
+        self.earlier_attempts = earlier_attempts
+        """The run's `run_count` when it was taken."""
         self._run_id = run_id
         self._control = control
         self._observer = observer
@@ -67,6 +102,11 @@ class RunningJob:
         """Let Prefect's runner cancel it, unless it does already."""
         if self._alive and not self.leaves:
             self._observer.hear(self._run_id)
+
+    def withdraw(self) -> None:
+        """End its process, which has not begun with the run yet and never may."""
+        self.kill()
+        self._end_leftovers()
 
     async def crash(self) -> None:
         """End its process, which tells Prefect that it crashed; the worker does where the process cannot."""
