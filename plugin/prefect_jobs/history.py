@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from prefect_jobs.attempts import Attempt, attempts_of, previous_errors
 from prefect_jobs.clean_text import clean
 from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState, RunStep
+from prefect_jobs.gateway.cancellations import standing
 from prefect_jobs.jobs import Job
 from prefect_jobs.proofs import as_proven
 from prefect_jobs.sidecar.receipt import find_receipt, with_receipt
@@ -73,7 +74,7 @@ class Histories:
         stored, complete = await self._current(job)
         actions = await self._store.actions(job.job_id)
         about = stored.circumstances
-        states = as_proven(stored.states, uses_kit=job.uses_kit, ended=job.ended)
+        states = standing(as_proven(stored.states, uses_kit=job.uses_kit, ended=job.ended))
         if job.prepared_at is not None and states:
             states[0] = replace(states[0], timestamp=job.created_at)
         attempts = attempts_of(states, stored.workers, result=job.result)

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal, cast
 
 from prefect_jobs.clean_text import clean, clean_value
+from prefect_jobs.gateway.cancellations import CANCELLED_BY_USER, words_of_cancellation
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import ABORTING, ENDED, Status, job_state
 from prefect_jobs.proofs import STOPPED_STATES, ended_at, proof_due, receipt_of
@@ -101,7 +102,7 @@ _TIMED_OUT = re.compile(r"(?:exceeded timeout of|timed out after) (\d{1,12}(?:\.
 def error_of(state: str, message: str | None) -> str | None:
     """The contract's ``error`` of a failed job, from Prefect's state message."""
     if state == "cancelled":
-        return "Cancelled by user"
+        return CANCELLED_BY_USER
     if state == "aborted":
         return "Aborted by user"
     if state == "timed_out":
@@ -111,10 +112,17 @@ def error_of(state: str, message: str | None) -> str | None:
     return text or ("The job's process crashed" if state == "crashed" else "The job failed and left no message")
 
 
+def told_error(state: str, message: str | None) -> str | None:
+    """The same, and of a cancellation that nobody asked for what Prefect says of it."""
+    return words_of_cancellation(message) if state == "cancelled" else error_of(state, message)
+
+
 def message_of(status: Status, state: str, error: str | None, reported: str | None) -> str | None:
     """The contract's ``message`` (2.4): fixed texts where the server has the word, else the job's own last one."""
     if status == "completed":
         return "Completed successfully"
+    if state == "cancelled" and error != CANCELLED_BY_USER:
+        return error
     if state in ("cancelled", "aborted"):
         return "Job cancelled by user request"
     if status == "failed":
@@ -162,7 +170,7 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
     created_at = became_due(run)
     begun = status != "pending" or state == "suspended"
     reported = newest_progress(run.run_count, run.progress, known) if begun else None
-    error = error_of(state, clean(run.state_message or "")) if status == "failed" else None
+    error = told_error(state, clean(run.state_message or "")) if status == "failed" else None
     # Prefect gives a run that was cancelled before any attempt a start time too: that of its end.
     started_at = run.started_at if begun and run.run_count > 0 else None
     if started_at is not None and started_at < created_at:

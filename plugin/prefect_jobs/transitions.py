@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from prefect_jobs.gateway.cancellations import TIMED_OUT, by_automation, somebody_asked
 from prefect_jobs.gateway.runs import RunState
 from prefect_jobs.job_states import JobState, Status, job_state
-from prefect_jobs.jobs import error_of
+from prefect_jobs.jobs import error_of, told_error
 from prefect_jobs.report_names import WITHDRAWN
 from prefect_jobs.sidecar.receipt import Receipt, find_receipt
 
@@ -35,11 +36,6 @@ Kind = Literal[
 
 CLOCKS_APART = timedelta(seconds=1)
 """A run made for "now" may be due a moment after its own first state."""
-BY_PREFECT = (
-    "Flow run cancellation timed out",
-    "The parent flow run was cancelled",
-)
-"""How messages begin of the cancellations that Prefect's server writes by itself."""
 _TELL_ERRORS = frozenset({"FAILED", "CRASHED", "SCHEDULED"})
 """States whose message is their error, in Prefect's framing words."""
 
@@ -111,7 +107,7 @@ def error_in(state: RunState) -> str | None:
     if state.type == "SCHEDULED":
         return error_of("failed", state.message) if state.name == "AwaitingRetry" and state.message else None
     status, word = state_of(state)
-    return error_of(word, state.message) if status == "failed" else None
+    return told_error(word, state.message) if status == "failed" else None
 
 
 def transitions_of(states: Sequence[RunState], actions: Sequence[Action], origin: Origin) -> list[Transition]:
@@ -243,11 +239,21 @@ def _trigger(before: RunState | None, state: RunState, origin: Origin) -> Trigge
             return "user"
         case "SCHEDULED", _:  # Late, waiting for a slot: Prefect's services
             return "system"
-        case "CANCELLING" | "CANCELLED", _:
-            return "system" if (state.message or "").startswith(BY_PREFECT) else "user"
+        case "CANCELLING", _:
+            return "system" if by_automation(state.message) else "user"
+        case "CANCELLED", _:
+            return _who_cancelled(before, state)
         case "FAILED", "TimedOut":
             return "timeout"
         case "CRASHED", _:
             return "system"
         case _:
             return "worker"
+
+
+def _who_cancelled(before: RunState, state: RunState) -> Trigger:
+    if (state.message or "").startswith(TIMED_OUT):
+        return "system"
+    if before.type == "CANCELLING":
+        return "system" if by_automation(before.message) else "user"
+    return "user" if somebody_asked(state.message) else "system"

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from prefect_jobs.gateway.cancellations import hidden_end, with_end
 from prefect_jobs.gateway.flows import DeployedFlow, Deployment
 from prefect_jobs.gateway.outlook import AT_WORK, Outlook, Places, Way
 from prefect_jobs.gateway.paging import START, Bookmark, Order, RunPage, read_page
@@ -218,7 +219,10 @@ class FakePrefect:
     def _page(self, wanted: Callable[[Run], bool], offset: int) -> list[Run]:
         order = self._asked()
         found = sorted((run for run in self._runs.values() if wanted(run)), key=lambda run: run.id, reverse=True)
-        return [replace(run, read_order=order) for run in found[offset : offset + PAGE]]
+        return [self._read(run, order) for run in found[offset : offset + PAGE]]
+
+    def _read(self, run: Run, order: int) -> Run:
+        return replace(with_end(run, hidden_end(run, self._states.get(run.id, ()))), read_order=order)
 
     async def read_runs(self, run_ids: Sequence[str]) -> list[Run]:
         """See ``Gateway``."""
@@ -255,7 +259,7 @@ class FakePrefect:
             return found[offset : offset + PAGE]
 
         cut = await read_page(at, ask, _expected_start, until=until)
-        return RunPage([replace(run, read_order=read_order) for run in cut.items], cut.next)
+        return RunPage([self._read(run, read_order) for run in cut.items], cut.next)
 
     async def flows(self) -> list[DeployedFlow]:
         """See ``Gateway``."""

@@ -25,6 +25,7 @@ from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFi
 from prefect.logging.clients import PrefectLogsSubscriber
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
 
+from prefect_jobs.gateway.cancellations import hidden_end, may_hide_an_end, with_end
 from prefect_jobs.gateway.flows import DeployedFlow, read_flows
 from prefect_jobs.gateway.outlook import AT_WORK, Outlook, read_outlook
 from prefect_jobs.gateway.paging import START, Bookmark, Order, RunPage, read_page
@@ -107,6 +108,7 @@ class PrefectGateway:
         self._titles: dict[str, str] = {}
         self._transitions = RunTransitions(self._ask)
         self.requests = 0
+        self._hidden_ends: dict[str, RunState | None] = {}
         self._attempt_starts: dict[tuple[str, int], datetime] = {}
         self._known_starts: KnownStarts | None = None
 
@@ -207,7 +209,16 @@ class PrefectGateway:
         )
         if run.title:
             self._titles[run.flow_name] = run.title
-        return run
+        return await self._as_it_stands(run) if may_hide_an_end(run) else run
+
+    async def _as_it_stands(self, run: Run) -> Run:
+        """The run with the end that its runner wrote over, if it did."""
+        key = str(run.state_id)
+        if key not in self._hidden_ends:
+            if len(self._hidden_ends) > 10_000:
+                self._hidden_ends.clear()
+            self._hidden_ends[key] = hidden_end(run, await self.states(run.id))
+        return with_end(run, self._hidden_ends[key])
 
     async def _attempt_start(self, item: Mapping[str, Any]) -> datetime | None:
         """When the current attempt of a retried run began: Prefect's ``start_time`` is that of the first."""
