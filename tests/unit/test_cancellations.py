@@ -71,7 +71,7 @@ def test_who_wrote_the_wish_is_who_triggered_the_end(wish: str | None, trigger: 
         ("CANCELLING", "Cancelling", wish),
         ("CANCELLED", "Cancelled", "Flow run was cancelled successfully."),
     )
-    assert [entry.trigger for entry in transitions_of(past, [], Origin())[1:]] == [trigger, trigger]
+    assert transitions_of(past, [], Origin())[-1].trigger == trigger
 
 
 async def test_a_runner_that_is_shut_down_takes_nothing_from_a_job_that_had_ended() -> None:

@@ -241,12 +241,10 @@ async def test_a_job_cancelled_before_it_began_is_stopping_and_ends_once(stage: 
     await stage.prefect.end_withdrawn(run.id)  # as its worker does
     job = await stage.actions.current(run.id)
     assert (job.status, job.state, job.error) == ("failed", "cancelled", "Cancelled by user")
-    told = (await stage.histories.of(job)).transitions
-    assert [(entry.to, entry.state, entry.by) for entry in told] == [
-        ("pending", "pending", None),
-        ("pending", "stopping", "bob"),
-        ("failed", "cancelled", "bob"),
-    ]
+    past = await stage.histories.of(job)
+    told = [(entry.to, entry.state, entry.by) for entry in past.transitions]
+    assert told == [("pending", "pending", None), ("failed", "cancelled", "bob")]
+    assert [(event.kind, event.by) for event in past.events] == [("stop_asked", "bob")]
 
 
 async def test_a_retry_cancelled_before_it_began_is_stopping_too(stage: Stage) -> None:
