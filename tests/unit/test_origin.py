@@ -74,3 +74,58 @@ async def test_a_socket_from_another_site_is_closed_with_1008() -> None:
     await guard(scope, receive, send)
     assert [message["type"] for message in sent] == ["websocket.accept", "websocket.close"]
     assert sent[1]["code"] == 1008
+
+
+UNREADABLE_HOSTS = (
+    *("[", "]", "[::1", "[]", "[x]:8000", "[::1]x", "a b", "127.0.0.1:x", "127.0.0.1:99999", "user@127.0.0.1"),
+    *("a/b", "a,b", "\xe4", "\uff0e"),
+)
+
+
+@pytest.mark.parametrize("bound", ["127.0.0.1", "0.0.0.0"])
+@pytest.mark.parametrize("host", UNREADABLE_HOSTS)
+async def test_a_host_that_cannot_be_read_is_400(host: str, bound: str) -> None:
+    """`Host: [` was a 500 with its traceback, without a key."""
+    for method in ("GET", "POST"):
+        assert await answer_to([(b"host", host.encode())], method, bound=bound) == 400
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://]", "http://[::1", "//[x]", "http://[v1.]/"])
+async def test_an_origin_that_cannot_be_read_is_400(origin: str) -> None:
+    for method in ("GET", "POST"):
+        assert await answer_to([(b"host", b"127.0.0.1"), (b"origin", origin.encode())], method) == 400
+
+
+async def test_two_hosts_are_none() -> None:
+    assert await answer_to([(b"host", b"127.0.0.1"), (b"host", b"127.0.0.1")], "GET") == 400
+
+
+async def test_a_request_of_the_first_http_has_no_host() -> None:
+    assert await answer_to([], "GET", bound="0.0.0.0") == 200
+    assert await answer_to([], "GET") == 403
+
+
+@pytest.mark.parametrize("name", ["host", "origin"])
+async def test_a_socket_whose_head_cannot_be_read_is_closed_with_1008(name: str) -> None:
+    headers = {"host": "127.0.0.1", "origin": "http://127.0.0.1"} | {name: "http://["}
+    sent = await sent_by([(key.encode(), value.encode()) for key, value in headers.items()], {"type": "websocket"})
+
+    assert [(message["type"], message.get("code")) for message in sent][-1] == ("websocket.close", 1008)
+
+
+async def sent_by(headers: list[tuple[bytes, bytes]], more: dict[str, Any], bound: str = "127.0.0.1") -> list[Message]:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    guard = OriginGuard(everything_is_fine, bound_host=bound)
+    await guard({"path": "/api/jobs", "headers": headers, **more}, receive, send)
+    return sent
+
+
+async def answer_to(headers: list[tuple[bytes, bytes]], method: str, *, bound: str = "127.0.0.1") -> int:
+    return (await sent_by(headers, {"type": "http", "method": method}, bound))[0]["status"]

@@ -33,6 +33,7 @@ from prefect_jobs.api import (
 )
 from prefect_jobs.api.access_log import AccessLog
 from prefect_jobs.api.adapter import open_adapter
+from prefect_jobs.api.answer_headers import AnswerHeaders
 from prefect_jobs.api.keys import KeyGuard
 from prefect_jobs.api.limits import HeadLimits, Limits
 from prefect_jobs.api.metrics import Metrics, PrefectLoad
@@ -125,4 +126,5 @@ def create_app(
     app.add_middleware(HeadLimits)
     app.add_middleware(OriginGuard, bound_host=settings.host, allowed_origins=settings.allowed_origins)
     app.add_middleware(AccessLog, metrics=app.state.metrics, writes=settings.access_log)
+    app.add_middleware(AnswerHeaders, pages=("/docs", app.swagger_ui_oauth2_redirect_url or "/docs"))
     return app

@@ -3,8 +3,11 @@
 A page of any site can send requests to a server on loopback, open its sockets, and, by pointing its own name at
 127.0.0.1, even look like the same site (DNS rebinding). So every request must name a host that is ours, and every
 unsafe method and every socket an ``Origin`` that is ours, where there is one: programs that are no browser send none.
+
+Both are text of a stranger. What cannot be read as a host or an origin is refused before anything behind would try.
 """
 
+import re
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
@@ -16,10 +19,29 @@ from prefect_jobs.settings import LOOPBACK_HOSTS
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 POLICY_VIOLATION = 1008
+# A name or an IPv4 address, or an IPv6 address in brackets, and a port (RFC 9110, 7.2), in ASCII.
+_HOST = re.compile(
+    r"(?P<name>[A-Za-z0-9._~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._~%-]+)?\])(?::(?P<port>\d{0,5}))?", re.ASCII
+)
 
 
-def _host_name(host: str) -> str:
-    return (urlsplit(f"//{host}").hostname or "").lower()
+def _host_name(host: str) -> str | None:
+    """The name that this ``Host`` says, without brackets; None where it cannot be read."""
+    found = _HOST.fullmatch(host)
+    if found is None or int(found["port"] or 0) > 65_535:
+        return None
+    try:
+        return (urlsplit(f"//{host}").hostname or "").lower()
+    except ValueError:  # in brackets, but no address
+        return None
+
+
+def _site(origin: str) -> str | None:
+    """The host and port of this ``Origin``, empty where it has none (`null`); None where it cannot be read."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 class OriginGuard:
@@ -35,30 +57,32 @@ class OriginGuard:
     def __init__(self, app: ASGIApp, *, bound_host: str, allowed_origins: Iterable[str] = ()) -> None:
         self._app = app
         self._origins = {origin.rstrip("/").lower() for origin in allowed_origins}
-        known = LOOPBACK_HOSTS | {_host_name(urlsplit(origin).netloc) for origin in self._origins}
+        known = LOOPBACK_HOSTS | {urlsplit(origin).hostname or "" for origin in self._origins}
         self._hosts = known if bound_host in LOOPBACK_HOSTS else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
         if scope["type"] in ("http", "websocket"):
             headers = Headers(scope=scope)
-            host = headers.get("host", "")
-            if self._hosts is not None and _host_name(host) not in self._hosts:
-                return await self._refuse(scope, receive, send, f"Host {host!r} is not served here")
-            origin = headers.get("origin")
+            hosts, origin = headers.getlist("host"), headers.get("origin")
+            host = hosts[0] if hosts else ""
+            name, site = _host_name(host), None if origin is None else _site(origin)
+            if name is None or len(hosts) > 1:
+                return await self._refuse(scope, receive, send, 400, "The Host header cannot be read")
+            if origin is not None and site is None:
+                return await self._refuse(scope, receive, send, 400, "The Origin header cannot be read")
+            if self._hosts is not None and name not in self._hosts:
+                return await self._refuse(scope, receive, send, 403, f"Host {host!r} is not served here")
             guarded = scope["type"] == "websocket" or scope["method"] not in SAFE_METHODS
-            if guarded and origin is not None and not self._is_ours(origin, host):
-                return await self._refuse(scope, receive, send, f"Origin {origin!r} may not use this server")
+            if guarded and origin is not None and origin.lower() not in self._origins and site != host.lower():
+                return await self._refuse(scope, receive, send, 403, f"Origin {origin!r} may not use this server")
         return await self._app(scope, receive, send)
 
-    def _is_ours(self, origin: str, host: str) -> bool:
-        return origin.lower() in self._origins or urlsplit(origin).netloc.lower() == host.lower()
-
     @staticmethod
-    async def _refuse(scope: Scope, receive: Receive, send: Send, detail: str) -> None:
+    async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, detail: str) -> None:
         if scope["type"] == "websocket":
             return await close_socket(receive, send, detail)
-        await problem_answer(scope, 403, detail)(scope, receive, send)
+        await problem_answer(scope, status, detail)(scope, receive, send)
 
 
 async def close_socket(receive: Receive, send: Send, reason: str) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
+from prefect_jobs.api.answer_headers import mark
 from prefect_jobs.gateway import NoDeployment, PrefectUnavailable
 from prefect_jobs.store import StoreError
 
@@ -163,7 +164,8 @@ def install_error_answers(app: FastAPI) -> None:
         answer = error_answer(
             request.scope, 500, "INTERNAL_ERROR", "An unexpected error occurred - see the server's log"
         )
-        # This answer is written outside of the middleware that names every other one.
+        # This answer is written outside of the middleware that names and marks every other one.
+        mark(answer.headers)
         if known := request_id(request.scope):
             answer.headers["X-Request-ID"] = known
         return answer

@@ -77,7 +77,8 @@ async def job_timeline(adapter: TheAdapter, wanted: Annotated[TimelineQuery, Que
     """Count per bucket and type what was created, completed, failed and cancelled, and how long jobs waited and ran."""
     width = WIDTHS[wanted.bucket]
     to = wanted.to or datetime.now(UTC)
-    start = wanted.from_ or max(EPOCH, to - width * (BUCKETS_AT_FIRST - 1))
+    # Not counted back from a time before 1970: there may be no such time.
+    start = wanted.from_ or EPOCH + max(to - EPOCH - width * (BUCKETS_AT_FIRST - 1), timedelta())
     first = EPOCH + (start - EPOCH) // width * width
     count = -(-(to - first) // width)
     if count < 1:
