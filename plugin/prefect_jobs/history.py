@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from prefect_jobs.attempts import Attempt, attempts_of, previous_errors
-from prefect_jobs.clean_text import clean
+from prefect_jobs.clean_text import clean, shortened
 from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState, RunStep
 from prefect_jobs.gateway.cancellations import standing
 from prefect_jobs.jobs import Job
@@ -28,7 +28,7 @@ RECEIPT_ARRIVES_WITHIN = timedelta(seconds=5)
 """So long after a crash that a worker told, the receipt of the job's sidecar may still be on its way."""
 TRACEBACK_LIMIT = 64 * 1024
 """Characters of a traceback that are kept: its end, which names the error."""
-_TRACEBACK = re.compile(r"^Traceback \(most recent call last\):$", re.MULTILINE)
+_TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +210,13 @@ def _closed(step: RunStep, attempts: list[Attempt]) -> RunStep:
 
 
 def traceback_in(message: str) -> str | None:
-    """The traceback that a log line carries: its last one, from its heading on."""
-    starts = [found.start() for found in _TRACEBACK.finditer(message)]
-    return clean(message[starts[-1] :].rstrip())[-TRACEBACK_LIMIT:] if starts else None
+    """The traceback that a log line carries: its last one, from its heading on.
+
+    With a group of exceptions in it the whole of it: the causes of such an error stand in front of it and inside.
+    """
+    headings = list(_TRACEBACK.finditer(message))
+    if not headings:
+        return None
+    if any(found[1] for found in headings):
+        return shortened(clean(message[headings[0].start() :].rstrip()), TRACEBACK_LIMIT)  # a group is named on its top
+    return clean(message[headings[-1].start() :].rstrip())[-TRACEBACK_LIMIT:]

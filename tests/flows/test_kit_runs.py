@@ -6,7 +6,7 @@ import sys
 from typing import Any, cast
 from uuid import UUID
 
-from prefect import State, flow, task
+from prefect import State, flow, get_run_logger, task
 from prefect.context import FlowRunContext
 from prefect.states import Failed
 
@@ -162,3 +162,31 @@ def test_importing_the_kit_loads_neither_the_adapter_nor_the_page() -> None:
     code += "('panel', 'bokeh', 'prefect_jobs_ui') or m.startswith(('prefect_jobs.api', 'prefect_jobs.events'))])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_a_name_that_is_no_utf_8_costs_neither_the_error_nor_a_line_of_the_log(prefect: Prefect) -> None:
+    """Such a run ended as crashed, without an error, and the whole batch of its log lines was lost."""
+    name = os.fsdecode(b"caf\xe9.txt")
+
+    @job("kit-broken-text")
+    def broken_text() -> None:
+        logger = get_run_logger()
+        logger.info("before")
+        logger.info("reading %s", name)
+        logger.info("behind")
+        raise ExceptionGroup(f"cannot read {name}", [ValueError(name)])
+
+    state: State[Any] = broken_text(return_state=True)
+    run = prefect.run(ended(state))
+    assert run["state"]["type"] == "FAILED"
+    assert "ExceptionGroup: cannot read caf\ufffd.txt (1 sub-exception)" in run["state"]["message"]
+
+    def lines() -> list[str]:
+        return [text for _, text in prefect.log_lines(run["id"])]
+
+    eventually(lambda: [text for text in lines() if "Exception Group Traceback" in text], within=30)
+    told = lines()
+    assert [text for text in told if text in ("before", "reading caf\ufffd.txt", "behind")] == [
+        "before", "reading caf\ufffd.txt", "behind",
+    ]  # fmt: skip
+    assert any("ValueError: caf\ufffd.txt" in text for text in told)

@@ -17,7 +17,7 @@ from prefect_jobs.store.tables import clock
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 HOSTILE = "NUL \x00, half of a pair \ud83d, \u2028, a bell \x07"
-CLEANED = "NUL \ufffd, half of a pair ?, \u2028, a bell \x07"
+CLEANED = "NUL \ufffd, half of a pair \ufffd, \u2028, a bell \x07"
 ALIKE = 10
 
 

@@ -1,6 +1,7 @@
 """The past of a job is asked of Prefect when the job has moved on, and of nobody else but the adapter otherwise."""
 
 import asyncio
+import traceback
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -8,7 +9,7 @@ import pytest
 
 from prefect_jobs.gateway import PrefectUnavailable, Run
 from prefect_jobs.gateway.fake import FakePrefect, a_run, failed, pending, running
-from prefect_jobs.history import LOGS_ARRIVE_WITHIN, RECEIPT_ARRIVES_WITHIN, Histories, traceback_in
+from prefect_jobs.history import LOGS_ARRIVE_WITHIN, RECEIPT_ARRIVES_WITHIN, TRACEBACK_LIMIT, Histories, traceback_in
 from prefect_jobs.jobs import Job, job_from_run
 from prefect_jobs.sidecar.receipt import Receipt
 from prefect_jobs.store import HistoryStore
@@ -200,8 +201,47 @@ def test_a_traceback_begins_with_its_heading() -> None:
     assert traceback_in(chained) == f"{TRACE}X"
 
 
+def test_a_group_of_exceptions_has_its_traceback_with_all_that_it_is_made_of() -> None:
+    """Python draws a group into a frame, and its heading is another one: such a job had no traceback at all."""
+    try:
+        try:
+            raise KeyError("the first cause")
+        except KeyError as cause:
+            inner = ExceptionGroup("inner", [OSError("no space"), ValueError("no number")])
+            group = ExceptionGroup("copying", [TypeError("no type"), inner])
+            group.add_note("while the folder was copied")
+            raise group from cause
+    except ExceptionGroup:
+        message = f"Encountered exception during execution\n{traceback.format_exc()}"
+    told = traceback_in(message)
+    assert told is not None
+    assert told.startswith("Traceback (most recent call last):")
+    for part in (
+        "the first cause",
+        "direct cause",
+        "ExceptionGroup: copying (2 sub-exceptions)",
+        "TypeError: no type",
+        "while the folder was copied",
+        "ExceptionGroup: inner",
+        "OSError: no space",
+        "ValueError: no number",
+    ):
+        assert part in told  # fmt: skip
+    alone = traceback_in(message[message.index("  + Exception Group") :])
+    assert alone is not None
+    assert alone.startswith("  + Exception Group Traceback (most recent call last):")
+    assert alone in told
+
+
+def test_a_group_that_is_too_long_keeps_its_top_which_names_it() -> None:
+    heading = "  + Exception Group Traceback (most recent call last):\n  | ExceptionGroup: copying\n"
+    told = traceback_in(heading + "  | " * TRACEBACK_LIMIT)
+    assert told is not None
+    assert (told.startswith(heading), len(told), "[cut" in told) == (True, TRACEBACK_LIMIT, True)
+
+
 async def test_hostile_text_in_a_past_is_kept_and_told(store: HistoryStore) -> None:
-    hostile, cleaned = "NUL \x00, half of a pair \ud83d", "NUL \ufffd, half of a pair ?"
+    hostile, cleaned = "NUL \x00, half of a pair \ud83d", "NUL \ufffd, half of a pair \ufffd"
     prefect = FakePrefect()
     run = prefect.put(failed(hostile))
     histories = Histories(prefect, store)

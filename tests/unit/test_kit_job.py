@@ -83,7 +83,7 @@ def test_a_job_may_be_async(caplog: pytest.LogCaptureFixture) -> None:
         (ValueError("disk full"), "Job failed: disk full"),
         (ValueError(), "Job failed: ValueError"),
         (KeyError("x"), "Job failed: 'x'"),
-        (ValueError("100 %s of \x00"), "Job failed: 100 %s of "),
+        (ValueError("100 %s of \x00"), "Job failed: 100 %s of \ufffd"),
     ],
 )
 def test_an_error_is_logged_and_raised_unchanged(caplog: pytest.LogCaptureFixture, error: Exception, line: str) -> None:

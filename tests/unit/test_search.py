@@ -232,7 +232,7 @@ async def test_what_a_card_shows_of_an_id_finds_the_job(index: JobIndex, databas
 async def test_hostile_text_is_found_and_harms_nobody(index: JobIndex) -> None:
     run = a_run("FAILED", state_message="a\x00b \ud800 %_' OR 1=1 --", parameters={"\ud800": "\x00"})
     await index.apply([run], now=NOW)
-    for text in ("%_'", "' OR 1=1", "b ?"):
+    for text in ("%_'", "' OR 1=1", "b \ufffd"):
         assert (await index.find([Contains(text)], Page(50))).counts.total == 1, text
     for text in (".*", "\x00", "\ud800", "a.b"):
         assert (await index.find([Contains(text, or_id=True), Not(IdStarts(text))], Page(50))).counts.total == 0, text

@@ -18,7 +18,10 @@ from prefect.context import FlowRunContext, get_settings_context
 from prefect.exceptions import Abort
 from prefect.logging import get_run_logger
 
+from prefect_jobs.clean_text import text_of
 from prefect_jobs.kit.ending import BEFORE_IT_BEGAN, BY_ITSELF, WITH_ITS_CALLER, cancelled, request_now
+from prefect_jobs.kit.log_lines import guard_log_lines
+from prefect_jobs.kit.plain_error import error_text, plain_error
 from prefect_jobs.kit.prefect_door import Door, prefect_door
 from prefect_jobs.kit.prefect_sink import open_prefect_sink
 from prefect_jobs.kit.progress_call import current_reporter
@@ -26,7 +29,6 @@ from prefect_jobs.kit.reporter import Reporter
 from prefect_jobs.kit.result import result_label
 from prefect_jobs.kit.stop_flag import JobStopped, StopFlag, current_stop_flag
 from prefect_jobs.kit.watching import Charge, Watching, begin_watch, wait_until_settled
-from prefect_jobs.kit.wire import storable
 from prefect_jobs.report_names import KIT_LABEL, RESULT_LABEL, TITLE_LABEL
 from prefect_jobs.sidecar.http_call import HttpApi, Refused, Unclear
 from prefect_jobs.sidecar.orders import INTERRUPTED, RAISED, REPORTED, RETURNED, STOPPED
@@ -60,6 +62,7 @@ class Attempt:
     def __enter__(self) -> "Attempt":
         self._run = _own_run(self._function)
         if self._run is not None:
+            guard_log_lines()
             self._logger = get_run_logger()
             self._number = self._run.run_count
             self._reporter = self._reporter_of(self._run)
@@ -104,13 +107,18 @@ class Attempt:
             self._logger.warning("Job stopped: %s", request.message)
             return self._stopped(request, error)
         if isinstance(error, Exception):
-            self._logger.error("Job failed: %s", storable(str(error)) or type(error).__name__)
-            self._tell(RAISED, storable(f"{type(error).__name__}: {error}"))
+            text = error_text(error)
+            self._logger.error("Job failed: %s", text or type(error).__name__)
+            self._tell(RAISED, f"{type(error).__name__}: {text}")
         else:
             self._tell(INTERRUPTED)
         self._close({})
         self._settle()
         return None
+
+    def told(self, error: BaseException) -> BaseException:
+        """What is raised in place of the error: itself, unless it is one that Prefect could not store."""
+        return plain_error(error) if self._run is not None and isinstance(error, Exception) else error
 
     def _watch(self, run: FlowRun) -> None:
         context = FlowRunContext.get()
@@ -153,7 +161,7 @@ class Attempt:
 
     def _reporter_of(self, run: FlowRun) -> Reporter:
         settings = get_settings_context()
-        labels = {KIT_LABEL: "1"} | ({TITLE_LABEL: self._title} if self._title else {})
+        labels = {KIT_LABEL: "1"} | ({TITLE_LABEL: text_of(self._title)} if self._title else {})
         return Reporter(lambda: open_prefect_sink(run.id, settings), attempt=self._number, labels=labels)
 
     def _close(self, labels: dict[str, str]) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
+from prefect_jobs.clean_text import text_of
 from prefect_jobs.kit.stop_flag import JobStopped
-from prefect_jobs.kit.wire import storable
 from prefect_jobs.sidecar.page import StopRequest
 from prefect_jobs.sidecar.receipt import Receipt, with_receipt
 
@@ -50,4 +50,4 @@ def request_now(message: str) -> StopRequest:
 
 
 def _told(error: BaseException) -> str:
-    return storable(f"{type(error).__name__}: {error}")[:1_000]
+    return f"{type(error).__name__}: {text_of(error)}"[:1_000]

@@ -77,11 +77,14 @@ def _run(
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            if (ending := attempt.failed(error)) is None:
+            if (ending := attempt.failed(error)) is not None:
+                return ending
+            if (told := attempt.told(error)) is error:
                 raise
-            return ending
-        attempt.succeeded(result)
-        return result
+        else:
+            attempt.succeeded(result)
+            return result
+        raise told  # here, where the error does not become its context
 
 
 async def _run_async(
@@ -94,8 +97,11 @@ async def _run_async(
         try:
             result = await function(*args, **kwargs)
         except BaseException as error:
-            if (ending := await asyncio.to_thread(attempt.failed, error)) is None:
+            if (ending := await asyncio.to_thread(attempt.failed, error)) is not None:
+                return ending
+            if (told := attempt.told(error)) is error:
                 raise
-            return ending
-        await asyncio.to_thread(attempt.succeeded, result)
-        return result
+        else:
+            await asyncio.to_thread(attempt.succeeded, result)
+            return result
+        raise told

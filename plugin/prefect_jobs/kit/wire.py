@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from prefect_jobs.clean_text import text_of
+
 MESSAGE_LIMIT = 1_000
 """Characters of a progress message that are kept."""
 
@@ -54,7 +56,7 @@ class Progress:
         """The event's payload; its JSON text is also the label."""
         return {
             "percent": self.percent,
-            "message": None if self.message is None else storable(self.message)[:MESSAGE_LIMIT],
+            "message": None if self.message is None else text_of(self.message)[:MESSAGE_LIMIT],
             "attempt": attempt,
             "at": at.isoformat(timespec="microseconds"),
         }
@@ -74,7 +76,7 @@ def steps_payload(steps: Sequence[Step], *, attempt: int, dropped: int) -> dict[
     """The value of the label with an attempt's steps. ``dropped``: how many older ones are not among them."""
     told = [
         {
-            "name": storable(step.name)[:MESSAGE_LIMIT],
+            "name": text_of(step.name)[:MESSAGE_LIMIT],
             "started_at": step.started_at.isoformat(timespec="microseconds"),
             "ended_at": step.ended_at and step.ended_at.isoformat(timespec="microseconds"),
             "outcome": step.outcome,
@@ -87,8 +89,3 @@ def steps_payload(steps: Sequence[Step], *, attempt: int, dropped: int) -> dict[
 def label_text(value: Any) -> str:
     """A label's value: JSON text."""
     return json.dumps(value, ensure_ascii=False)
-
-
-def storable(text: str) -> str:
-    """The text without what databases refuse: NUL and half characters."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from prefect.client.schemas.responses import DeploymentResponse
 
 FLOW_ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
+LOG_HANDLER = "PREFECT_LOGGING_HANDLERS_API_CLASS"
+"""Prefect's variable with the class of the handler that sends log lines to its server."""
+JOB_LOG_HANDLER = "prefect_jobs.kit.log_lines.JobLogHandler"
 ENGINE = (get_sys_executable(), "-m", "prefect.engine")
 
 
@@ -44,7 +47,10 @@ class JobConfiguration(ProcessJobConfiguration):
         worker_id: UUID | None = None,
     ) -> None:
         """Fill in the command and, for our deployments, the file of the flow."""
-        self.command = self.command or command_to_string(list(ENGINE))
+        if not self.command:
+            self.command = command_to_string(list(ENGINE))
+            # A command of somebody else's may be another Python, which does not have our handler.
+            self.env.setdefault(LOG_HANDLER, JOB_LOG_HANDLER)
         super().prepare_for_flow_run(flow_run, deployment, flow, work_pool, worker_name, worker_id)
         if deployment is not None and deployment.entrypoint and _finds_flows(deployment.pull_steps):
             self.env[FLOW_ENTRYPOINT] = str(shipped.root() / deployment.entrypoint)
