@@ -4,6 +4,7 @@ import fcntl
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, BinaryIO
 
 from prefect_jobs import checkpoint, job, progress, step
@@ -23,7 +24,8 @@ def restore(backup: str | None = None, upload: str | None = None, backup_first: 
     """Replace everything in the event store by what is in a backup.
 
     The archive is read through before anything is changed; one that is damaged is refused. The store is replaced in one
-    transaction, so that it holds either what it held or what the archive holds, whatever happens on the way.
+    transaction, so that it holds either what it held or what the archive holds, whatever happens on the way. Whoever
+    writes to the store waits from before the backup of what is replaced until the end: each event is in one of both.
 
     Args:
         backup: The name of a file in the backup folder.
@@ -34,9 +36,16 @@ def restore(backup: str | None = None, upload: str | None = None, backup_first: 
     with _opened(settings, backup, upload) as file, open_event_store(settings.events_database) as store:
         progress(percent=0, message="Validating backup...")
         archive = open_archive(file, checkpoint, unpacked_limit=None if upload is None else settings.unpacked_limit)
-        saved = _save(settings, store) if backup_first else None
+        name = backup_name(this_run_id(), datetime.now(UTC)) if backup_first else None
         with step("Restoring"):
-            replace_store(store, archive, scratch=settings.scratch_path, tell=_tell, step_taken=checkpoint)
+            replaced = replace_store(
+                store,
+                archive,
+                scratch=settings.scratch_path,
+                tell=_tell,
+                step_taken=checkpoint,
+                save=partial(_save, settings, store, name) if name else None,
+            )
     if upload is not None:
         (settings.uploads_path / upload).unlink(missing_ok=True)
     contents = archive.manifest.contents
@@ -44,14 +53,13 @@ def restore(backup: str | None = None, upload: str | None = None, backup_first: 
         "backup": backup or upload,
         "restored": {table: entry["count"] for table, entry in contents.items()},
         "manifest": vars(archive.manifest),
-        "backup_before": saved,
+        "backup_before": name,
+        "replaced": replaced,
     }
 
 
-def _save(settings: Settings, store: EventStore) -> str:
-    """Make a backup of the store as it is; the name of its file."""
-    run_id, now = this_run_id(), datetime.now(UTC)
-    name = backup_name(run_id, now)
+def _save(settings: Settings, store: EventStore, name: str) -> None:
+    """Make a backup of the store as it is."""
     with (
         step("Backing up what is replaced"),
         the_only_backup(settings.backups_path),
@@ -60,13 +68,12 @@ def _save(settings: Settings, store: EventStore) -> str:
         write_backup(
             store,
             file,
-            backup_id=str(run_id),
-            at=now,
+            backup_id=str(this_run_id()),
+            at=datetime.now(UTC),
             scratch=settings.scratch_path,
-            tell=lambda percent, message: progress(percent=10 + 0.3 * percent, message=message),
+            tell=lambda percent, message: progress(percent=90 + 0.05 * percent, message=message),
             step_taken=checkpoint,
         )
-    return name
 
 
 def _tell(percent: int, message: str) -> None:

@@ -14,8 +14,8 @@ from prefect_jobs.databases import BEGIN, Schema, database_address, make_folder,
 from prefect_jobs.databases.schema import UPGRADE_PATIENCE
 from prefect_jobs.events.models import Base
 
-BUSY_TIMEOUT = 30.0
-"""Seconds that a writer waits for its turn on SQLite."""
+BUSY_TIMEOUT = 300.0
+"""Seconds that a writer waits for its turn on SQLite: while a store is restored, nobody writes."""
 POOL_KEPT = 1
 POOL_MOST = 5
 """Connections to PostgreSQL of one store: each running job that reads events opens one."""
