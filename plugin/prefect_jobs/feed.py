@@ -26,6 +26,7 @@ from prefect_jobs.gateway import PAGE, Gateway, GatewayError, Progress, Run, Run
 from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.readiness import Part, Proof
 from prefect_jobs.reading import JobReader
+from prefect_jobs.secrets_of_types import SecretsOfTypes
 from prefect_jobs.store import BEAT_EVERY, Change, FeedLease, HistoryStore, JobIndex, LogStore, StoreError
 
 logger = logging.getLogger(__name__)
@@ -97,6 +98,7 @@ class Feed:
         lease: FeedLease | None = None,
         budget: ReadBudget | None = None,
         pace: Pace | None = None,
+        secrets: SecretsOfTypes | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gateway = gateway
@@ -105,7 +107,9 @@ class Feed:
         self._pace = pace or Pace()
         self._budget = budget or ReadBudget(READS_PER_SECOND)
         self._clock = clock
-        self._reader = JobReader(gateway, index, logs, hub, past=past, budget=self._budget, clock=clock)
+        self._reader = JobReader(
+            gateway, index, logs, hub, past=past, budget=self._budget, clock=clock, secrets=secrets
+        )
         self._turn = FeedTurn(
             lease,
             beat_every=self._pace.beat,

@@ -13,6 +13,8 @@ from typing import Any
 from prefect_jobs.gateway import PAGE, START, Bookmark, Gateway, Run
 from prefect_jobs.history import Histories
 from prefect_jobs.jobs import job_from_run
+from prefect_jobs.secret_values import MASK
+from prefect_jobs.secrets_of_types import SecretsOfTypes
 from prefect_jobs.store.row_check import StoredRow, StoredRows, columns_of
 
 PAUSES = (0.5, 1.0, 2.0, 3.0, 4.0, 4.0)
@@ -56,12 +58,14 @@ class IndexCheck:
         rows: StoredRows,
         histories: Histories | None,
         *,
+        secrets: SecretsOfTypes | None = None,
         pauses: Sequence[float] = PAUSES,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gateway = gateway
         self._rows = rows
         self._histories = histories
+        self._secrets = secrets or SecretsOfTypes(gateway, clock=clock)
         self._pauses = pauses
         self._clock = clock
         self.compared = 0
@@ -116,7 +120,7 @@ class IndexCheck:
     async def _compare(self, runs: Iterable[Run], rows: dict[str, StoredRow]) -> list[Difference]:
         found: list[Difference] = []
         alike: list[StoredRow] = []
-        for run in runs:
+        for run in await self._secrets.masked_runs(list(runs)):
             row = rows.get(run.id)
             if row is None:
                 found.append(Difference(run.id, "job_id", NOT_THERE, run.id))
@@ -131,7 +135,9 @@ class IndexCheck:
         truth = columns_of(job_from_run(run, now=self._clock(), known=row.job.reported))
         for name, value in truth.items():
             if row.values[name] != value:
-                yield Difference(run.id, name, row.values[name], value)
+                # An index of before its type's schema was known may hold a secret.
+                hidden = name.startswith("parameter") and self._secrets.schemas(run.flow_name)
+                yield Difference(run.id, name, MASK if hidden else row.values[name], value)
 
     async def _pasts(self, rows: Sequence[StoredRow]) -> list[Difference]:
         if self._histories is None:

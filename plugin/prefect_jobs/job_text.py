@@ -8,6 +8,7 @@ import json
 from typing import Any, cast
 
 from prefect_jobs.jobs import Job
+from prefect_jobs.secret_values import MASK
 
 FIELD_LIMIT = 2_000
 """Characters of one field that can be found."""
@@ -45,7 +46,8 @@ def search_text(job: Job) -> str:
 
 def parameter_text(job: Job) -> str:
     """What a search for a parameter looks into: ``\\nname=value\\n…``."""
-    lines = [parameter_needle(str(name), _as_text(value)) for name, value in job.parameters.items()]
+    told = ((str(name), value) for name, value in job.parameters.items() if value != MASK)
+    lines = [parameter_needle(name, _as_text(value)) for name, value in told]
     return "".join(lines)[:TEXT_LIMIT]
 
 

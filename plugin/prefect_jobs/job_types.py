@@ -7,14 +7,17 @@ be filled in with the server's own variables.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from jsonschema.exceptions import ValidationError
 
 from prefect_jobs.gateway import DeployedFlow, Deployment, Gateway
 from prefect_jobs.schema_check import MESSAGE_LIMIT, UNUSABLE, TooMuch, schema_errors
+from prefect_jobs.secret_values import Path, has_secrets, masked, may_hold_secrets
+from prefect_jobs.secrets_of_types import SecretsOfTypes
 
 BUILT_IN = {
     "export": "Export events to CSV, JSON, or ZIP format",
@@ -66,8 +69,15 @@ class ParameterError:
 class JobTypes:
     """What the server can run, asked at most every few seconds."""
 
-    def __init__(self, gateway: Gateway, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        secrets: SecretsOfTypes | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._gateway = gateway
+        self._secrets = secrets or SecretsOfTypes(gateway)
         self._clock = clock
         self._known: list[JobTypeFound] = []
         self._read_at = float("-inf")
@@ -80,7 +90,9 @@ class JobTypes:
             PrefectUnavailable: Prefect is away.
         """
         if fresh or self._clock() - self._read_at > REMEMBERED:
+            began = datetime.now(UTC)
             flows = {flow.name: flow for flow in await self._gateway.flows()}
+            await self._secrets.learn(list(flows.values()), at=began)
             foreign = [name for name in flows if name not in BUILT_IN]
             self._known = [_job_type(name, flows.get(name)) for name in [*BUILT_IN, *foreign]]
             self._read_at = self._clock()
@@ -94,10 +106,12 @@ class JobTypes:
                     return found
         return None
 
-    async def errors(self, deployment: Deployment, parameters: Mapping[str, Any]) -> list[ParameterError]:
+    async def errors(
+        self, job_type: str, deployment: Deployment, parameters: Mapping[str, Any]
+    ) -> list[ParameterError]:
         """What is wrong with these parameters for a run of this deployment, found without holding up the event loop."""
         async with self._checking:
-            return await asyncio.to_thread(parameter_errors, deployment, parameters)
+            return await asyncio.to_thread(parameter_errors, deployment, parameters, self._secrets.schemas(job_type))
 
 
 def _job_type(name: str, flow: DeployedFlow | None) -> JobTypeFound:
@@ -121,21 +135,29 @@ def readable(name: str) -> str:
 # -- parameters -----------------------------------------------------------------------------------------------------
 
 
-def parameter_errors(deployment: Deployment, parameters: Mapping[str, Any]) -> list[ParameterError]:
-    """What is wrong with these parameters for a run of this deployment; nothing when they fit."""
+def parameter_errors(
+    deployment: Deployment, parameters: Mapping[str, Any], secrets: Sequence[Mapping[str, Any]] = ()
+) -> list[ParameterError]:
+    """What is wrong with these parameters for a run of this deployment; nothing when they fit.
+
+    ``secrets`` are the schemas that say what is secret in them beside the deployment's own: no error repeats it.
+    """
     if templates := list(_templates(parameters, ())):
         return templates[:ERRORS_SHOWN]
     schema = deployment.parameter_schema
+    whole = {**deployment.parameters, **parameters}
+    hiding = _Hiding(whole, [*([schema] if has_secrets(schema) else []), *secrets])
     properties = schema.get("properties")
     open_ended = not isinstance(properties, Mapping) or schema.get("additionalProperties")
     found = [
-        ParameterError((name,), "There is no such parameter", value)
+        # With a letter wrong in its name a secret is none that the schema knows.
+        ParameterError((name,), "There is no such parameter", None if hiding.needed else value)
         for name, value in parameters.items()
         if not open_ended and name not in cast("Mapping[str, Any]", properties)
     ]
     try:
-        for error in schema_errors(schema, {**deployment.parameters, **parameters}):
-            wrong = _parameter_error(error)
+        for error in schema_errors(schema, whole):
+            wrong = hiding.without(_parameter_error(error), error)
             # What the deployment gives itself is not the caller's mistake, and may be a template.
             if not wrong.path or wrong.path[0] in parameters or wrong.path[0] not in deployment.parameters:
                 found.append(wrong)
@@ -146,6 +168,27 @@ def parameter_errors(deployment: Deployment, parameters: Mapping[str, Any]) -> l
     except UNUSABLE:
         return found  # a schema that cannot be used decides nothing; the flow has the last word
     return found[:ERRORS_SHOWN]
+
+
+class _Hiding:
+    """Takes secrets out of what is said of parameters: jsonschema repeats the value that it finds wrong."""
+
+    def __init__(self, parameters: Mapping[str, Any], schemas: Sequence[Mapping[str, Any]]) -> None:
+        self.needed = bool(schemas)
+        self._parameters = parameters
+        self._masked = masked(parameters, schemas)
+        self._names = frozenset(name for name in parameters if schemas and may_hold_secrets(name, schemas))
+
+    def without(self, wrong: ParameterError, error: ValidationError) -> ParameterError:
+        """What is wrong, without a secret that stands there, above it or below it."""
+        if error.validator == "required" or not self._touches(tuple(error.absolute_path)):
+            return wrong
+        return ParameterError(wrong.path, f"This does not fit the schema's `{error.validator}`", None)
+
+    def _touches(self, path: Path) -> bool:
+        if not path:
+            return self.needed
+        return path[0] in self._names or self._masked[str(path[0])] != self._parameters[str(path[0])]
 
 
 def _parameter_error(error: ValidationError) -> ParameterError:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from prefect_jobs.changes import ChangeHub
 from prefect_jobs.gateway import PAGE, START, Bookmark, Gateway, Progress, Run, RunPage
 from prefect_jobs.read_budget import ReadBudget
+from prefect_jobs.secrets_of_types import SecretsOfTypes
 from prefect_jobs.store import Change, HistoryStore, JobIndex, LogStore
 
 SOON = timedelta(minutes=1)
@@ -30,6 +31,7 @@ class JobReader:
         past: HistoryStore | None,
         budget: ReadBudget,
         clock: Callable[[], datetime],
+        secrets: SecretsOfTypes | None = None,
         redraw: bool = False,
     ) -> None:
         self._gateway = gateway
@@ -39,6 +41,7 @@ class JobReader:
         self._past = past
         self._budget = budget
         self._clock = clock
+        self._secrets = secrets or SecretsOfTypes(gateway, clock=clock)
         self._redraw = redraw
         self._publishing = asyncio.Lock()
         self._readings = index.readings
@@ -49,7 +52,8 @@ class JobReader:
     # -- some runs --------------------------------------------------------------------------------------------------
 
     async def took(self, runs: Sequence[Run]) -> None:
-        """Take over runs that were read."""
+        """Take over runs that were read, without the secrets in their parameters."""
+        runs = await self._secrets.masked_runs(runs)
         async with self._publishing:
             self._publish(await self._index.apply(runs, now=self._clock(), redraw=self._redraw))
 

@@ -1,6 +1,7 @@
 """Contract 4.2 and 16.4: which jobs there can be, and starting one."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 
 from tests.contract.jobs import job
 from tests.contract.runs import Runs
+from tests.prefect_api import PrefectApi
 from tests.stack import eventually
 
 BUILT_IN = ["export", "cleanup", "backup", "import", "batch_audit", "re_evaluation"]
@@ -123,3 +125,23 @@ def test_a_type_that_nothing_can_run_is_refused_by_name(api: httpx.Client, runs:
     assert (answer.status_code, answer.json()["title"]) == (409, "Conflict")
     assert answer.json()["detail"] == f"No deployment can run jobs of type {flow}"
     assert next(found for found in types(api) if found["name"] == flow)["can_start"] is False
+
+
+def test_a_secret_parameter_is_hidden_and_handed_on_unseen(api: httpx.Client, prefect: PrefectApi) -> None:
+    token = {"type": "string", "format": "password", "writeOnly": True}
+    schema = {"type": "object", "properties": {"token": token, "city": {"type": "string"}}}
+    deployment = prefect.deploy(Path("secret.py"), "secret_keeper", parameter_openapi_schema=schema)
+    due = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+
+    def started(**wanted: Any) -> str:
+        answer = api.post("/api/jobs", json={"job_type": "secret_keeper", "run_at": due, **wanted})
+        return answer.raise_for_status().json()["job_id"]
+
+    first = started(parameters={"token": "hunter2", "city": "Rome"})
+    second = started(like=first, parameters={"city": "Oslo"})
+    for job_id, city in ((first, "Rome"), (second, "Oslo")):
+        assert prefect.get(f"/flow_runs/{job_id}")["parameters"] == {"token": "hunter2", "city": city}
+        shown = api.get(f"/api/jobs/{job_id}/detail").json()["metadata"]["input_params"]
+        assert shown == {"token": "**********", "city": city}
+        assert api.delete(f"/api/jobs/{job_id}", params={"purge": "true"}).status_code == 200
+    prefect.http.delete(f"/deployments/{deployment}")

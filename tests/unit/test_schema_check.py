@@ -142,7 +142,7 @@ async def test_the_event_loop_goes_on_while_a_schema_is_checked(monkeypatch: pyt
     monkeypatch.setattr(schema_check, "SECONDS", 0.5)
     deployment = Deployment("1", "api", parameter_schema=_branching("anyOf"))
     types = JobTypes(FakePrefect(deployed=[DeployedFlow("slow", (deployment,))]))
-    checks = [asyncio.create_task(types.errors(deployment, {"p": 1})) for _ in range(3)]
+    checks = [asyncio.create_task(types.errors("slow", deployment, {"p": 1})) for _ in range(3)]
     ticks = 0
     while not all(check.done() for check in checks):
         await asyncio.sleep(0.01)

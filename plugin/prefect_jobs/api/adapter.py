@@ -28,10 +28,20 @@ from prefect_jobs.log_ingest import LogIngest, Retention
 from prefect_jobs.log_tail import LogTails, TailPace
 from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.readiness import Readiness
+from prefect_jobs.secrets_of_types import SecretsOfTypes
 from prefect_jobs.settings import Settings
 from prefect_jobs.signs import SignsOfLife
 from prefect_jobs.state_waits import StateWaits
-from prefect_jobs.store import BulkStore, FeedLease, HistoryStore, JobIndex, LogStore, SessionStore, open_database
+from prefect_jobs.store import (
+    BulkStore,
+    FeedLease,
+    HistoryStore,
+    JobIndex,
+    LogStore,
+    SecretSchemaStore,
+    SessionStore,
+    open_database,
+)
 from prefect_jobs.store.database import Database
 from prefect_jobs.unheard import UnheardJobs
 
@@ -60,6 +70,7 @@ class Adapter:
     waits: StateWaits
     readiness: Readiness
     signs: SignsOfLife
+    secrets: SecretsOfTypes
 
     async def job(self, job_id: str) -> Job:
         """A job by its id, asked of Prefect when the index has not heard of it yet.
@@ -97,7 +108,7 @@ async def open_adapter(
     ):
         index, logs = await JobIndex.open(database), LogStore(database)
         hub = ChangeHub(index.followed)
-        past = HistoryStore(database)
+        past, secrets = HistoryStore(database), SecretsOfTypes(gateway, SecretSchemaStore(database))
         feed = Feed(
             gateway,
             index,
@@ -107,6 +118,7 @@ async def open_adapter(
             lease=FeedLease(database),
             budget=ReadBudget(settings.prefect_reads_per_second),
             pace=pace or Pace(sweep=settings.sweep_seconds),
+            secrets=secrets,
         )
         tails = LogTails(gateway, index, logs, pace=tail_pace, budget=ReadBudget(settings.log_reads_per_second))
         retention = Retention(timedelta(days=settings.log_days), settings.log_lines)
@@ -114,7 +126,7 @@ async def open_adapter(
         sign_ins = SignIns(
             settings.every_api_key(), SessionStore(database), lifetime=timedelta(hours=settings.session_hours)
         )
-        types, histories = JobTypes(gateway), Histories(gateway, past)
+        types, histories = JobTypes(gateway, secrets=secrets), Histories(gateway, past)
         actions = JobActions(gateway, index, feed, hub, histories)
         bulk = BulkRunner(index, actions, BulkStore(database))
         waits = StateWaits(hub, index)
@@ -149,6 +161,7 @@ async def open_adapter(
                 waits,
                 readiness,
                 SignsOfLife(gateway, index, logs, waits, feed.status),
+                secrets,
             )
             tasks.cancel_scope.cancel()
 

@@ -203,7 +203,9 @@ async def get_detail(adapter: TheAdapter, job_id: str) -> JobDetail:
         error=job.error,
         error_traceback=await adapter.histories.traceback(job),
         metadata=JobMetadata(
-            input_params=dict(job.parameters), worker_id=about.worker, worker=_about(about.worker_process)
+            input_params=adapter.secrets.masked(job.job_type, job.parameters),
+            worker_id=about.worker,
+            worker=_about(about.worker_process),
         ),
         version=job.version,
         stoppable=job.stoppable,

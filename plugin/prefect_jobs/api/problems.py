@@ -23,6 +23,8 @@ KEY_REQUIRED = "API key required. Provide via X-API-Key header or api_key query 
 REQUEST_ID = "prefect_jobs.request_id"
 """Where in the ASGI scope the id of the request is left."""
 SECRET_FIELDS = frozenset({"api_key", "token"})
+SECRET_PLACES = frozenset({("body",), ("body", "parameters")})
+"""Where all parameters of a job stand together, of which some may be secret."""
 VALUE_SHOWN = 100
 """Characters of a rejected value that an answer repeats."""
 ERRORS_SHOWN = 100
@@ -125,7 +127,7 @@ def _field_error(error: Mapping[str, Any]) -> FieldError:
     value = error.get("input")
     where = [str(part) for part in error["loc"]]
     # What was sent instead of a missing field is no value of it, and a key that is no good may be somebody's.
-    hidden = error["type"] == "missing" or not SECRET_FIELDS.isdisjoint(where)
+    hidden = error["type"] == "missing" or not SECRET_FIELDS.isdisjoint(where) or tuple(where) in SECRET_PLACES
     return FieldError(
         field=".".join(where),
         message=str(error["msg"]),

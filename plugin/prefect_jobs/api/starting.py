@@ -12,16 +12,19 @@ from pydantic import BaseModel, Field, field_validator
 from prefect_jobs.api.adapter import Adapter, TheAdapter
 from prefect_jobs.api.caller import Caller, TheCaller
 from prefect_jobs.api.problems import ErrorAnswer, Problem
-from prefect_jobs.api.wire import JobStarted, RequestTime
+from prefect_jobs.api.wire import EXAMPLE_ID, JobStarted, RequestTime
 from prefect_jobs.api_keys import Role
 from prefect_jobs.clean_text import clean_value
 from prefect_jobs.gateway import NoDeployment, StartRefused
 from prefect_jobs.job_types import JobTypeFound
+from prefect_jobs.secret_values import MaskStandsForNothing, filled, shown_schema
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
 
 NAME_LENGTH = 200
 """Characters of a job type's or a deployment's name."""
+ID_LENGTH = 64
+"""Characters of a job's id."""
 KEY_LENGTH = 200
 """Characters of an idempotency key."""
 PARAMETERS_SIZE = 256 * 1024
@@ -70,6 +73,7 @@ class JobRequest(BaseModel):
         "json_schema_extra": {
             "examples": [
                 {"job_type": "export", "parameters": {"format": "json", "risk_level": "high"}},
+                {"job_type": "export", "like": EXAMPLE_ID, "parameters": {"format": "csv"}},
                 {"job_type": "export", "deployment": "nightly", "run_at": "2026-03-05T02:00:00Z"},
             ]
         }
@@ -82,6 +86,13 @@ class JobRequest(BaseModel):
     )
     deployment: str | None = Field(
         default=None, max_length=NAME_LENGTH, description="Name of a deployment; the type's own choice when left out."
+    )
+    like: str | None = Field(
+        default=None,
+        max_length=ID_LENGTH,
+        description="The id of a job of this type: what `parameters` leaves out comes from that job, its secrets "
+        "included, which nobody sees.",
+        examples=[None],
     )
     run_at: RequestTime | None = Field(
         default=None, description=f"When to start it, up to {AHEAD.days} days ahead; at once when left out."
@@ -108,18 +119,22 @@ class JobRequest(BaseModel):
 @router.get("/types", responses={503: {"model": ErrorAnswer}})
 async def list_types(adapter: TheAdapter) -> JobTypes:
     """List the types of jobs: the built-in ones first, then every other flow on the server by name."""
-    return JobTypes(job_types=[_wire_type(found) for found in await adapter.types.all()])
+    return JobTypes(job_types=[_wire_type(adapter, found) for found in await adapter.types.all()])
 
 
-def _wire_type(found: JobTypeFound) -> JobType:
+def _wire_type(adapter: Adapter, found: JobTypeFound) -> JobType:
     chosen = found.chosen
     return JobType(
         name=found.name,
         description=found.description,
         title=found.title,
-        parameter_schema=dict(chosen.parameter_schema) if chosen and chosen.parameter_schema else None,
+        parameter_schema=shown_schema(chosen.parameter_schema) if chosen and chosen.parameter_schema else None,
         deployments=[
-            TypeDeployment(id=deployment.id, name=deployment.name, parameters=dict(deployment.parameters))
+            TypeDeployment(
+                id=deployment.id,
+                name=deployment.name,
+                parameters=adapter.secrets.masked(found.name, deployment.parameters),
+            )
             for deployment in sorted(found.deployments, key=lambda deployment: deployment is not chosen)
         ],
         can_start=chosen is not None,
@@ -151,6 +166,7 @@ async def start_job(
         wanted.job_type,
         wanted.parameters,
         deployment=wanted.deployment,
+        like=wanted.like,
         run_at=wanted.run_at,
         idempotency_key=idempotency_key,
     )
@@ -168,6 +184,7 @@ async def start(
     parameters: Mapping[str, Any],
     *,
     deployment: str | None = None,
+    like: str | None = None,
     run_at: datetime | None = None,
     idempotency_key: str | None = None,
     result: Mapping[str, Any] | None = None,
@@ -188,7 +205,8 @@ async def start(
     chosen = found.deployment(deployment)
     if chosen is None:
         raise _invalid(("deployment",), f"Jobs of type {job_type} have no deployment {deployment}", deployment)
-    if errors := await adapter.types.errors(chosen, parameters):
+    parameters = await _completed(adapter, job_type, parameters, chosen.parameters, like)
+    if errors := await adapter.types.errors(job_type, chosen, parameters):
         raise RequestValidationError([_error(("parameters", *e.path), e.message, e.value) for e in errors])
     try:
         run = await adapter.gateway.start_run(
@@ -201,11 +219,35 @@ async def start(
             result=result,
         )
     except StartRefused as error:
-        raise _invalid(("parameters",), str(error), None) from error
+        secret = bool(adapter.secrets.schemas(job_type))
+        # Prefect's reason may repeat a value.
+        reason = "Prefect refuses the parameters" if secret else str(error)
+        raise _invalid(("parameters",), reason, None) from error
     await adapter.feed.took([run])
     return JobStarted(
         job_id=run.id, message=f"{found.title} job created. Use GET /api/jobs/{run.id} to track progress."
     )
+
+
+async def _completed(
+    adapter: Adapter, job_type: str, parameters: Mapping[str, Any], own: Mapping[str, Any], like: str | None
+) -> Mapping[str, Any]:
+    """The parameters with what they leave out: from the job that this one shall be like, and secrets for their masks.
+
+    Prefect is asked: nothing here keeps a secret.
+    """
+    model: Mapping[str, Any] = {}
+    if like is not None:
+        run = next((run for run in await adapter.gateway.read_runs([like]) if run.id == like), None)
+        if run is None:
+            raise _invalid(("like",), f"No job found with ID: {like}", like)
+        if run.flow_name != job_type:
+            raise _invalid(("like",), f"Job {like} is of another type: {run.flow_name}", like)
+        model = run.parameters
+    try:
+        return {**model, **filled(parameters, adapter.secrets.schemas(job_type), {**own, **model})}
+    except MaskStandsForNothing as error:
+        raise _invalid(("parameters", *error.path), str(error), None) from None
 
 
 def _error(where: tuple[str | int, ...], message: str, value: object) -> dict[str, Any]:

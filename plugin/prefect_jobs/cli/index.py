@@ -157,12 +157,14 @@ def _ago(seconds: float) -> str:
 async def _verify(*, transitions: bool, as_json: bool) -> int:
     from prefect_jobs.history import Histories
     from prefect_jobs.index_check import IndexCheck
-    from prefect_jobs.store import HistoryStore
+    from prefect_jobs.secrets_of_types import SecretsOfTypes
+    from prefect_jobs.store import HistoryStore, SecretSchemaStore
     from prefect_jobs.store.row_check import StoredRows
 
     async with _both() as (gateway, database):
         histories = Histories(gateway, HistoryStore(database)) if transitions else None
-        check, count = IndexCheck(gateway, StoredRows(database), histories), 0
+        secrets = SecretsOfTypes(gateway, SecretSchemaStore(database))
+        check, count = IndexCheck(gateway, StoredRows(database), histories, secrets=secrets), 0
         with _bar("Comparing", await gateway.count_runs()) as told:
             async for difference in check.differences(told):
                 count += 1
@@ -187,7 +189,8 @@ async def _rebuild() -> tuple[int, int]:
     from prefect_jobs.changes import ChangeHub
     from prefect_jobs.read_budget import ReadBudget
     from prefect_jobs.reading import JobReader
-    from prefect_jobs.store import HistoryStore, JobIndex, LogStore
+    from prefect_jobs.secrets_of_types import SecretsOfTypes
+    from prefect_jobs.store import HistoryStore, JobIndex, LogStore, SecretSchemaStore
 
     async with _both() as (gateway, database):
         jobs = await JobIndex.open(database)
@@ -200,6 +203,7 @@ async def _rebuild() -> tuple[int, int]:
             past=HistoryStore(database),
             budget=ReadBudget(1.0),
             clock=lambda: datetime.now(UTC),
+            secrets=SecretsOfTypes(gateway, SecretSchemaStore(database)),
             redraw=True,
         )
         count = 0

@@ -30,6 +30,10 @@ def run_job(
         str | None, typer.Option(help="A file with a JSON object of parameters; `-` reads it from standard input.")
     ] = None,
     deployment: Annotated[str | None, typer.Option(help="Name of the deployment, where a type has several.")] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(metavar="JOB", help="A job of this type: what is not given comes from it, secrets included."),
+    ] = None,
     at: Annotated[str | None, typer.Option(help="When to run: a time, or 10m or 2h from now.")] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="The same key again gives the same job, not a second one.")
@@ -52,7 +56,12 @@ def run_job(
     run_at = coming_moment("--at", at, now=datetime.now(UTC)) if at else None
     with connected(url) as client:
         job_id = client.start(
-            job_type, parameters, deployment=deployment, run_at=run_at, idempotency_key=idempotency_key
+            job_type,
+            parameters,
+            deployment=deployment,
+            like=None if like is None else full_id(client, like),
+            run_at=run_at,
+            idempotency_key=idempotency_key,
         )
         if not (wait or follow):
             if json:

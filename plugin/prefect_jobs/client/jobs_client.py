@@ -177,11 +177,13 @@ class Client:
         parameters: Mapping[str, Any] | None = None,
         *,
         deployment: str | None = None,
+        like: str | None = None,
         run_at: datetime | None = None,
         idempotency_key: str | None = None,
     ) -> str:
         """Start a job, and return its id.
 
+        ``like`` is the id of a job of this type: what ``parameters`` leaves out comes from that job, secrets included.
         With an idempotency key the request may be repeated without starting a second job, so it is tried again when
         nobody answers.
 
@@ -192,6 +194,8 @@ class Client:
         """
         body = {"job_type": job_type, "parameters": dict(parameters or {}), "deployment": deployment}
         body["run_at"] = None if run_at is None else moment("run_at", run_at)
+        if like is not None:
+            body["like"] = like
         return str(_field(self._connection.send("POST", "/api/jobs", body, idempotency_key=idempotency_key), "job_id"))
 
     def start_export(

@@ -261,12 +261,13 @@ class FakePrefect:
         cut = await read_page(at, ask, _expected_start, until=until)
         return RunPage([self._read(run, read_order) for run in cut.items], cut.next)
 
-    async def flows(self) -> list[DeployedFlow]:
+    async def flows(self, *, named: Sequence[str] | None = None) -> list[DeployedFlow]:
         """See ``Gateway``."""
         self._asked()
         titles = {run.flow_name: run.title for run in self._runs.values()}
         flows = self._flows | {name: DeployedFlow(name) for name in titles.keys() - self._flows.keys()}
-        return [replace(flow, title=titles.get(name)) for name, flow in sorted(flows.items())]
+        wanted = flows.keys() if named is None else set(named)
+        return [replace(flow, title=titles.get(name)) for name, flow in sorted(flows.items()) if name in wanted]
 
     async def start_run(
         self,

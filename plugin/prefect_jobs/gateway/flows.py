@@ -1,6 +1,6 @@
 """What a server can run: its flows and their deployments, as far as a job is started by them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -60,9 +60,9 @@ async def _all_pages(ask: Ask, path: str, options: Mapping[str, Any]) -> list[di
             return found
 
 
-async def read_flows(ask: Ask, *, name: str | None = None) -> list[DeployedFlow]:
-    """The flows of the server, or the one of this name, in the order of their names."""
-    only = {} if name is None else {"flows": {"name": {"any_": [name]}}}
+async def read_flows(ask: Ask, *, named: Sequence[str] | None = None) -> list[DeployedFlow]:
+    """The flows of the server, or those with these names, in the order of their names."""
+    only = {} if named is None else {"flows": {"name": {"any_": list(named)}}}
     flows = await _all_pages(ask, "/flows/filter", only)
     deployments = await _all_pages(ask, "/deployments/filter", only) if flows else []
     by_flow: dict[str, list[Deployment]] = {}

@@ -253,9 +253,10 @@ class PrefectGateway:
 
     # -- starting and stopping ------------------------------------------------------------------------------------
 
-    async def flows(self) -> list[DeployedFlow]:
+    async def flows(self, *, named: Sequence[str] | None = None) -> list[DeployedFlow]:
         """See ``Gateway``."""
-        return [replace(flow, title=self._titles.get(flow.name)) for flow in await read_flows(self._ask)]
+        found = await read_flows(self._ask, named=named)
+        return [replace(flow, title=self._titles.get(flow.name)) for flow in found]
 
     async def start_run(
         self,
@@ -301,7 +302,7 @@ class PrefectGateway:
 
     async def _deployment(self, flow_name: str, name: str | None, *, fresh: bool) -> str:
         if fresh or (flow_name, name) not in self._deployments:
-            flows = await read_flows(self._ask, name=flow_name)
+            flows = await read_flows(self._ask, named=[flow_name])
             chosen = flows[0].deployment(name) if flows else None
             if chosen is None:
                 raise NoDeployment(flow_name)

@@ -122,8 +122,8 @@ class Gateway(Protocol):
         """Name somebody who may know when an attempt began: Prefect tells it only by a request for each run."""
         ...
 
-    async def flows(self) -> list[DeployedFlow]:
-        """All flows on the server with their deployments, by name."""
+    async def flows(self, *, named: Sequence[str] | None = None) -> list[DeployedFlow]:
+        """All flows on the server with their deployments, by name; or those with these names."""
         ...
 
     async def start_run(

@@ -10,6 +10,7 @@ from prefect_jobs.store.log_gaps import LineGap
 from prefect_jobs.store.log_pages import LineFilter, StoredLine
 from prefect_jobs.store.logs import LogBook, LogGap, LogStore
 from prefect_jobs.store.search import Counts, Page
+from prefect_jobs.store.secret_schemas import SecretSchemaStore
 from prefect_jobs.store.sessions import SessionStore
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "LogStore",
     "Page",
     "QueryTooSlow",
+    "SecretSchemaStore",
     "SessionStore",
     "Stats",
     "StoreError",
