@@ -10,6 +10,7 @@ from typing import Any, BinaryIO, Literal
 
 from prefect_jobs import JobStopped, checkpoint, job, progress, publishing
 from prefect_jobs.events import open_event_store
+from prefect_jobs.events.export_file import guarded
 from prefect_jobs.events.incoming.event_file import EventFile, open_confined
 from prefect_jobs.events.incoming.event_import import BATCH, EventImport, open_import
 from prefect_jobs.events.incoming.event_record import IncomingEvent, read_event, unknown_columns
@@ -134,7 +135,7 @@ class _Report:
         for item in wrong:
             place = item.place
             cells = (place.member, place.line, item.column, item.reason)
-            self._writer.writerow([_guarded(str(cell)) for cell in cells])
+            self._writer.writerow([guarded(str(cell)) for cell in cells])
 
 
 @contextmanager
@@ -142,10 +143,6 @@ def _text_of(file: BinaryIO) -> Generator[io.TextIOWrapper]:
     text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="")
     yield text
     text.detach()
-
-
-def _guarded(text: str) -> str:
-    return f"'{text}" if text[:1] in tuple("=+-@\t\r") else text
 
 
 @contextmanager

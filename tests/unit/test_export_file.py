@@ -17,8 +17,10 @@ from prefect_jobs.events.export_file import (
     Row,
     UnknownColumn,
     csv_text,
+    guarded,
     open_writer,
     require_columns,
+    unguarded,
 )
 from prefect_jobs.events.sample_scenes import HOSTILE_TEXTS
 from prefect_jobs.events.workbook import CELL_LENGTH, workbook_writer
@@ -101,12 +103,24 @@ def test_hostile_text_comes_back_from_a_csv_file_unharmed_but_for_the_guard() ->
         assert cells[10] == cells[6]
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize(
+    "start",
+    ["=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20", "\ufe66", "\ufe62", "\ufe63", "\ufe6b"],
+)
 def test_a_cell_that_a_spreadsheet_would_execute_is_guarded(start: str) -> None:
+    """Also in the wide forms, which spreadsheets of East Asia take for the same."""
     assert csv_text(f"{start}1+1").lstrip('"').startswith(f"'{start}1+1")
 
 
-@pytest.mark.parametrize("text", ["1=1", " =1", "'=1", "\n=1", "ordinary", "٣-1", "'"])
+@pytest.mark.parametrize(
+    "text", ["=1", "'=1", "''=1", "'", "''", "'quoted'", "\uff1d1", "'\uff1d1", "\t", "-", "'a", "", " =1"]
+)
+def test_the_guard_can_be_taken_away_again_from_any_text(text: str) -> None:
+    """A text that looks guarded is guarded, too; else `'=1` would come back from our own file as `=1`."""
+    assert unguarded(guarded(text)) == text
+
+
+@pytest.mark.parametrize("text", ["1=1", " =1", "'1", "\n=1", "ordinary", "٣-1", "'"])
 def test_other_cells_keep_their_text(text: str) -> None:
     assert csv_text(text).strip('"') == text
 

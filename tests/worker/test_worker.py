@@ -82,7 +82,7 @@ def test_a_debug_line_of_a_job_reaches_prefect_and_its_environment_is_ours(stack
     assert prefect.wait_for_line(run, "a debug line")["level"] == DEBUG
     assert prefect.wait_for_line(run, "data folder")["message"] == f"data folder: {stack.data_dir}"
     # Of a plain flow too: such a line took its whole batch along, neighbours included.
-    assert prefect.wait_for_line(run, "another system")["message"].endswith("caf\ufffd.txt")
+    assert prefect.wait_for_line(run, "a file of another system")["message"].endswith("caf\ufffd.txt")
 
 
 def test_prefects_own_debug_lines_stay_out_of_the_terminal(stack: Stack, prefect: PrefectApi) -> None:

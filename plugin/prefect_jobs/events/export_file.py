@@ -35,8 +35,9 @@ COLUMNS = {
 """JSON key and CSV heading of each column, in order."""
 
 ALL_COLUMNS = tuple(COLUMNS)
-FORMULA_STARTS = frozenset("=+-@\t\r")
-"""A text cell that begins with one of these would be executed by a spreadsheet."""
+FORMULA_STARTS = frozenset("=+-@\t\r\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b")
+"""A text cell that begins with one of these would be executed by a spreadsheet; those of East Asia also take the full
+width and the small forms of the signs for them."""
 
 T = TypeVar("T")
 
@@ -127,12 +128,25 @@ def csv_cells(row: Row) -> tuple[str, ...]:
     )
 
 
+def guarded(text: str) -> str:
+    """The text with a single quote in front if a spreadsheet would execute it, or `unguarded` take it for guarded."""
+    return f"'{text}" if _needs_guard(text) else text
+
+
+def unguarded(text: str) -> str:
+    """The text that `guarded` was given."""
+    return text[1:] if text[:1] == "'" and _needs_guard(text[1:]) else text
+
+
+def _needs_guard(text: str) -> bool:
+    return text.lstrip("'")[:1] in FORMULA_STARTS
+
+
 def csv_text(text: str | None) -> str:
     """A text cell: with a leading single quote if a spreadsheet would take it for a formula, quoted if need be."""
     if not text:
         return ""
-    if text[0] in FORMULA_STARTS:
-        text = f"'{text}"
+    text = guarded(text)
     if '"' in text:
         return '"' + text.replace('"', '""') + '"'
     return f'"{text}"' if "," in text or "\n" in text or "\r" in text else text

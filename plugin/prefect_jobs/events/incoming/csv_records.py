@@ -8,7 +8,7 @@ import csv
 from collections.abc import Iterator
 from typing import Any
 
-from prefect_jobs.events.export_file import COLUMNS, FORMULA_STARTS
+from prefect_jobs.events.export_file import COLUMNS, unguarded
 from prefect_jobs.events.incoming.lines import Read, lines
 from prefect_jobs.events.incoming.records import Place, Record, Rejected, UnreadableFile
 
@@ -79,6 +79,4 @@ def _key(title: str) -> str:
 
 
 def _cell(text: str, guarded: bool) -> Any:
-    if guarded and text[:1] == "'" and text[1:2] in FORMULA_STARTS:
-        return text[1:]
-    return text or None
+    return (unguarded(text) if guarded else text) or None
