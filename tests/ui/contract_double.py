@@ -77,6 +77,8 @@ class ContractDouble:
     details: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """What `/detail` says of a job beyond the plain form."""
     histories: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    events: dict[str, list[dict[str, Any]]] = field(default_factory=dict[str, list[dict[str, Any]]])
+    """What else happened to jobs, beside the changes of their status."""
     cut_histories: set[str] = field(default_factory=set[str])
     types: list[dict[str, Any]] = field(default_factory=lambda: [job_type("export", "Export"), job_type("cleanup")])
     buckets: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])

@@ -73,6 +73,7 @@ def furnish(double: ContractDouble) -> None:
         double.reasons[job_id] = {"code": code, "text": text, "held_by": held}
     double.details.update(DETAILS)
     double.histories.update(HISTORIES)
+    double.events.update(EVENTS)
     for level in ("DEBUG", "INFO", "WARNING", "ERROR"):
         for job_id in ("job-202", "job-203", "job-208", "job-211", "job-212", "job-301"):
             double.store_lines(job_id, f"Said as {level.lower()}: fetched batch of 500 rows in 41 ms", level=level)
@@ -166,11 +167,18 @@ RECEIPT = {
     "processes": [{"pid": 4711, "name": "python"}, {"pid": 4712, "name": "ffmpeg"}], "more": 2,
     "left": [{"pid": 99, "name": "sudo"}],
 }  # fmt: skip
-ASKED = step("running", "running", 7, "user", state="stopping", by="otto")
+ASKED: dict[str, Any] = {
+    "at": "2026-03-04T08:15:07Z",
+    "kind": "stop_asked",
+    "message": None,
+    "by": "otto",
+    "details": {},
+}
+EVENTS: dict[str, list[dict[str, Any]]] = {job_id: [ASKED] for job_id in ("job-204", "job-205", "job-215")}
 ABORTED = step("running", "failed", 8, "user", state="aborted", by="otto", receipt=RECEIPT)
 HISTORIES: dict[str, list[dict[str, Any]]] = {
-    "job-204": [step(None, "pending", 0), ASKED],
-    "job-205": [step(None, "pending", 0), {**ASKED, "details": {"state": "aborting", "by": "otto"}}],
+    "job-204": [step(None, "pending", 0)],
+    "job-205": [step(None, "pending", 0)],
     "job-209": [],
     "job-211": [
         step(None, "pending", 0, "api"), step("pending", "running", 1), step("running", "failed", 4, error=DISK,

@@ -161,7 +161,8 @@ class JobRoutes:
             steps.append({**ended, "details": {"state": job["state"], "error": job["error"]}})
         shown = self.double.histories.get(job_id, steps)
         complete = job_id not in self.double.cut_histories
-        return {"job_id": job_id, "transitions": shown, "attempts": [], "complete": complete}
+        events = self.double.events.get(job_id, [])
+        return {"job_id": job_id, "transitions": shown, "events": events, "attempts": [], "complete": complete}
 
     async def act(self, job_id: str, action: str) -> dict[str, Any]:
         await self._gate(action)

@@ -52,6 +52,11 @@ async def test_of_256_and_true_colours_the_nearest_readable_one_is_taken(text: T
     ]
 
 
+async def test_a_line_of_nothing_but_codes_is_read_at_once(text: Text) -> None:
+    for codes in ("\x1b[" + ";" * 400_000 + "m", "\x1b[" + "1" * 400_000, "\x1b]" * 200_000, "\x1b[0 " * 100_000):
+        assert [piece for piece, _ in await text.pieces(f"{codes}\nend")][-1].endswith("\nend")
+
+
 async def test_broken_colour_codes_colour_nothing(text: Text) -> None:
     assert await text.pieces("\x1b[38;5ma\x1b[38;2;1mb\x1b[;;mc\x1b[999md") == [
         ("a", ""), ("b", ""), ("c", ""), ("d", ""),

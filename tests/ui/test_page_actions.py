@@ -11,6 +11,11 @@ from playwright.async_api import Locator, Page, expect
 from tests.ui.conftest import OpenPage, Site
 from tests.ui.contract_double import job
 
+RECEIPT: dict[str, Any] = {
+    "cause": "asked", "at": "2026-03-04T08:15:00Z", "delivered_after": 0.04, "how": "killed", "after": 0.36,
+    "processes": [{"pid": 4711, "name": "python"}, {"pid": 4712, "name": "ffmpeg"}], "more": 0, "left": [],
+}  # fmt: skip
+
 
 def _buttons(page: Page) -> Locator:
     return page.get_by_test_id("job-actions").get_by_role("button")
@@ -117,13 +122,9 @@ async def test_a_cancelled_job_shows_that_it_stops_and_can_still_be_aborted(site
 async def test_a_stopped_job_shows_its_receipt(site: Site, open_page: OpenPage) -> None:
     page = await _open(site, open_page, "running", state="aborting")
     await expect(page.get_by_test_id("stopping")).to_be_visible()
-    receipt = {
-        "cause": "asked", "at": "2026-03-04T08:15:00Z", "delivered_after": 0.04, "how": "killed", "after": 0.36,
-        "processes": [{"pid": 4711, "name": "python"}, {"pid": 4712, "name": "ffmpeg"}], "more": 0, "left": [],
-    }  # fmt: skip
     site.double.histories["job-7"] = [
         {"from": "running", "to": "failed", "at": "2026-03-04T08:15:01Z", "triggered_by": "user",
-         "details": {"state": "aborted", "by": "otto", "receipt": receipt}},
+         "details": {"state": "aborted", "by": "otto", "receipt": RECEIPT}},
     ]  # fmt: skip
 
     site.double.change("job-7", status="failed", state="aborted", error="Aborted by user")
@@ -239,14 +240,73 @@ async def test_a_flow_without_checkpoints_is_not_said_to_finish_its_step(site: S
 
 
 async def test_a_stopping_job_shows_who_asked_when_and_that_its_end_is_awaited(site: Site, open_page: OpenPage) -> None:
-    site.double.histories["job-7"] = [
-        {"from": "running", "to": "running", "at": "2026-03-04T08:15:01Z", "triggered_by": "user",
-         "details": {"state": "stopping", "by": "otto"}},
-    ]  # fmt: skip
+    site.double.events["job-7"] = [
+        {"at": "2026-03-04T08:15:01Z", "kind": "stop_asked", "message": None, "by": "otto", "details": {}},
+    ]
     page = await _open(site, open_page, "running", state="stopping")
     awaited = page.get_by_test_id("stop-awaited")
     await expect(awaited).to_contain_text("by otto")
     await expect(awaited).to_contain_text("Endednot yet")
+
+
+async def test_a_receipt_that_comes_after_the_end_appears_by_itself(site: Site, open_page: OpenPage) -> None:
+    page = await _open(site, open_page, "running", state="stopping")
+    await expect(page.get_by_test_id("stopping")).to_be_visible()
+    ended: dict[str, Any] = {"status": "failed", "state": "cancelled", "error": "Cancelled by user"}
+    site.double.change("job-7", **ended)
+    await expect(page.get_by_test_id("stopping")).to_have_count(0)
+    async with asyncio.timeout(15):
+        while site.double.asked.count("history") < 2:  # it was read when the job ended, without a receipt
+            await asyncio.sleep(0.02)
+    await expect(page.get_by_test_id("stopped")).to_have_count(0)
+
+    step = {"from": "running", "to": "failed", "at": "2026-03-04T08:15:01Z", "triggered_by": "user"}
+    site.double.histories["job-7"] = [{**step, "details": {"state": "cancelled", "by": "otto", "receipt": RECEIPT}}]
+    site.double.change("job-7")  # nothing of the card is new but its version
+
+    await expect(page.get_by_test_id("stopped")).to_contain_text("Killed, and nothing of it is left")
+
+
+async def test_a_job_that_changes_at_every_moment_has_its_history_read_now_and_then(
+    site: Site, open_page: OpenPage
+) -> None:
+    page = await _open(site, open_page, "running")
+    await expect(page.get_by_test_id("job-history-section")).to_contain_text("2 transitions")
+    for progress in range(1, 40):
+        site.double.change("job-7", progress=progress)
+        await expect(page.get_by_test_id("status-badge")).to_have_text(f"Running ({progress}%)")
+    assert site.double.asked.count("history") < 20
+
+    site.double.histories["job-7"] = []  # the last change is not forgotten
+    await expect(page.get_by_test_id("job-history-section")).not_to_contain_text("2 transitions")
+
+
+async def test_a_flow_inside_its_parent_says_which_job_is_to_be_stopped(site: Site, open_page: OpenPage) -> None:
+    site.double.put(job("parent-1", "running"))
+    page = await _open(site, open_page, "running", stoppable="with_parent", parent_job_id="parent-1")
+
+    await expect(page.get_by_test_id("inside-parent")).to_have_text("Runs inside job #1 - stop that one.")
+    await expect(_buttons(page)).to_have_count(0)
+    await page.get_by_test_id("inside-parent").get_by_role("button").click()
+    await expect(page).to_have_url(f"{site.url}/jobs?job=parent-1")
+    await expect(_buttons(page)).to_have_text(["Cancel", "Abort"])
+
+    site.double.change("job-7", status="completed", state="completed")
+    await page.get_by_test_id("job-item-job-7").click()
+    await expect(_buttons(page)).to_have_text(["Delete"])
+    await expect(page.get_by_test_id("inside-parent")).to_have_count(0)
+
+
+async def test_a_job_that_is_stopped_before_it_began_is_said_to_stop_and_not_cancelled_twice(
+    site: Site, open_page: OpenPage
+) -> None:
+    site.double.reasons["job-7"] = {"kind": "no_worker", "text": "No worker is online", "since": None, "held_by": []}
+    page = await _open(site, open_page, "pending", state="stopping")
+
+    await expect(page.get_by_test_id("stopping")).to_contain_text("a worker had taken it and gives it up")
+    await expect(page.get_by_role("button", name="Cancel", exact=True)).to_be_disabled()
+    await expect(page.get_by_test_id("metadata-item-created")).to_be_visible()
+    await expect(page.get_by_test_id("waiting-section")).to_have_count(0)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,33 @@ async def _open(site: Site, open_page: OpenPage, *, status: str = "failed", **fi
     return await open_page(f"{site.url}/jobs?job=job-7", timezone_id="UTC")
 
 
+async def test_what_changed_no_status_stands_between_the_steps_and_is_not_counted(
+    site: Site, open_page: OpenPage
+) -> None:
+    site.double.histories["job-7"] = [
+        _step(None, "pending", 0, "api"),
+        _step("pending", "running", 2),
+        _step("running", "failed", 9, "user", state="cancelled"),
+    ]
+    site.double.events["job-7"] = [
+        {"at": "2026-03-04T08:15:01Z", "kind": "waiting", "message": "The limit is reached", "by": None, "details": {}},
+        {"at": "2026-03-04T08:15:05Z", "kind": "stop_asked", "message": None, "by": "otto", "details": {}},
+        {"at": "2026-03-04T08:15:06Z", "kind": "of_next_year", "message": "<b>new</b>", "by": None, "details": {}},
+    ]
+    page = await _open(site, open_page)
+    section = page.get_by_test_id("job-history-section")
+    await expect(section).to_contain_text("3 transitions")
+    await page.get_by_role("button", name="History").click()
+
+    await expect(page.get_by_test_id("timeline-entry")).to_have_count(3)
+    rows = page.get_by_test_id("job-history-timeline").locator("li")
+    said = ["Job created", "Waiting for a place", "Started processing", "Stop asked for by otto", "<b>new</b>", ""]
+    for number, words in enumerate(said):
+        await expect(rows.nth(number)).to_contain_text(words)
+    await expect(page.get_by_test_id("timeline-event")).to_have_count(3)
+    await expect(page.get_by_test_id("timeline-connector")).to_have_count(2)
+
+
 async def test_the_history_is_closed_at_first_and_says_where_the_job_is(site: Site, open_page: OpenPage) -> None:
     page = await _open(site, open_page, status="completed")
     section = page.get_by_test_id("job-history-section")

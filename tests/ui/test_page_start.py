@@ -120,6 +120,61 @@ async def test_a_job_runs_again_with_changes(site: Site, open_page: OpenPage) ->
     assert site.double.started[0]["parameters"] == {"format": "json", "camera": "back", "limit": 7}
 
 
+async def test_a_job_runs_again_with_its_secrets_which_nobody_sees(site: Site, open_page: OpenPage) -> None:
+    mask = "**********"
+    secret = {"type": "string", "format": "password", "writeOnly": True}
+    login = {"type": "object", "title": "Login", "properties": {"user": {"type": "string"}, "password": secret}}
+    schema = {"required": ["token", "login"], "properties": {
+        "token": {**secret, "title": "Token"}, "login": login, "camera": {"type": "string", "title": "Camera"},
+    }}  # fmt: skip
+    site.double.types = [job_type("export", "Export", schema)]
+    site.double.put(job("job-7", "failed"))
+    given = {"token": mask, "login": {"user": "otto", "password": mask}, "camera": "front"}
+    site.double.details["job-7"] = {"metadata": {"input_params": given}}
+    page = await open_page(f"{site.url}/jobs?job=job-7")
+    await page.get_by_role("button", name="Run again with changes").click()
+    window = page.get_by_role("dialog", name="Run again with changes")
+    token = window.get_by_label("Token")
+    await expect(token).to_have_attribute("type", "password")
+    await expect(token).to_have_value("")
+    await expect(token).to_have_accessible_description(
+        "Holds a secret: left as it is, it is taken from the job before, unseen. What you write replaces all of it."
+    )
+    await expect(window.get_by_label("Login")).to_have_value("")
+
+    await window.get_by_label("Camera").fill("back")
+    await window.get_by_role("button", name="Start job").click()
+    await expect(page).to_have_url(f"{site.url}/jobs?job=started-1")
+    assert site.double.started[0]["parameters"] == {"camera": "back"}
+    assert site.double.started[0]["like"] == "job-7"
+
+    await page.get_by_test_id("job-item-job-7").click()
+    await page.get_by_role("button", name="Run again with changes").click()
+    await token.fill("new")
+    await window.get_by_label("Login").fill('{"user": "otto", "password": "his"}')
+    await window.get_by_role("button", name="Start job").click()
+    await expect(page).to_have_url(f"{site.url}/jobs?job=started-2")
+    again = site.double.started[1]
+    assert again["parameters"] == {"token": "new", "login": {"user": "otto", "password": "his"}, "camera": "front"}
+    assert "like" not in again
+
+
+async def test_a_pattern_is_checked_by_the_server_and_told_at_its_field(site: Site, open_page: OpenPage) -> None:
+    schema = {"properties": {"name": {"type": "string", "title": "Name", "pattern": "^(a+)+$"}}}
+    site.double.types = [job_type("export", "Export", schema)]
+    said = "String should match pattern '^(a+)+$'"
+    site.double.start_errors = [{"field": "body.parameters.name", "message": said, "value": "a!"}]
+    page = await open_page(f"{site.url}/jobs")
+    await page.get_by_role("button", name="New job").click()
+    window = page.get_by_role("dialog", name="New job")
+    await window.get_by_label("Name").fill("a" * 40 + "!")
+    await expect(window.get_by_label("Name")).to_have_accessible_description("")
+
+    await window.get_by_role("button", name="Start job").click()
+
+    await expect(window.get_by_label("Name")).to_have_accessible_description(said)
+
+
 async def test_a_job_can_begin_later_and_not_in_the_past(site: Site, open_page: OpenPage) -> None:
     _offer(site)
     page = await open_page(f"{site.url}/jobs", timezone_id="UTC")

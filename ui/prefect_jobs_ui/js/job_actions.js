@@ -16,15 +16,22 @@ const CALLS = {
   delete: (id) => ask(jobPath(id), {method: "DELETE", query: {purge: true}}),
 }
 
+const STOPPING = ["stopping", "aborting", "cancelling"]
+export const isStopping = ({state}) => STOPPING.includes(state)
+
+// A flow that runs inside its parent's process ends with that, and not by itself (contract 17, row 5).
+export const isOfParent = ({stoppable, status}) => stoppable === "with_parent" && status !== "completed" && status !== "failed"
+
 // The actions of a job, left to right (contract of the page, 4.7). A cancelled job has no retry.
-export function actionsOf({status, state}) {
-  const offered = OFFERED[status] ?? ["cancel", "delete"]
+export function actionsOf(job) {
+  const {status, state} = job
+  const all = OFFERED[status] ?? ["cancel", "delete"]
+  const offered = isOfParent(job) ? all.filter((action) => action !== "cancel" && action !== "abort") : all
   return state === "cancelled" || state === "aborted" ? offered.filter((action) => action !== "retry") : offered
 }
 
 // What is asked for already: a job that stops can still be aborted, one that is being aborted only waited for.
-export const isAsked = (action, {state}) =>
-  (action === "cancel" && ["stopping", "aborting", "cancelling"].includes(state)) || (action === "abort" && state === "aborting")
+export const isAsked = (action, job) => (action === "cancel" && isStopping(job)) || (action === "abort" && job.state === "aborting")
 
 // Where Prefect's own page shows the job: an address of the web or none.
 export const inPrefect = ({prefect_url: url}) => (/^https?:/.test(url ?? "") ? url : null)

@@ -6,7 +6,7 @@ import {address, leave, select} from "./address.js"
 import {rights} from "./api.js"
 import {useCopy} from "./copying.js"
 import {draw, Icon, Spinner} from "./drawing.js"
-import {inPrefect, JobActions} from "./job_actions.js"
+import {inPrefect, isOfParent, isStopping, JobActions} from "./job_actions.js"
 import {ErrorBox, RetryBox} from "./job_error.js"
 import {CurrentStep, Metadata, Waiting} from "./job_facts.js"
 import {Awaited, JobHistory, Receipt} from "./job_history.js"
@@ -54,16 +54,23 @@ function Header({job}) {
 
 // While a job stops: what was asked and what is known of it. Once it has stopped: the receipt, until another is chosen.
 function Stop({job, history, wasStopping}) {
-  const stopping = job.state in STOPPING
-  const steps = history.data?.transitions ?? []
-  const receipt = steps.findLast?.((step) => step.details?.receipt)
-  if (stopping) {
-    const asked = steps.findLast?.((step) => step.details?.state in STOPPING)
+  const receipt = history.data?.transitions?.findLast?.((step) => step.details?.receipt)
+  if (isStopping(job)) {
+    // A server of the bare contract has no events: it tells the wish as a step.
+    const asked = history.data?.events?.findLast?.(({kind}) => kind === "stop_asked") ?? history.data?.transitions?.findLast?.(({details}) => isStopping(details ?? {}))
+    const words = job.status === "pending" ? "stopping.before-it-began" : STOPPING[job.state]
     return html`<div class="note-box yellow" role="status" data-testid="stopping"><${Icon} name="status-running" className="spin" /><div>
-      <p>${t(STOPPING[job.state])}</p><${Awaited} asked=${asked} /></div></div>`
+      <p>${t(words)}</p><${Awaited} asked=${asked} /></div></div>`
   }
+  if (isOfParent(job)) return html`<${Inside} id=${job.parent_job_id} />`
   if (wasStopping && receipt) return html`<div class="note-box" data-testid="stopped"><${Icon} name="check" /><${Receipt} receipt=${receipt.details.receipt} by=${receipt.details.by} /></div>`
   return null
+}
+
+// A flow in its parent's process: which one is to be stopped instead.
+function Inside({id}) {
+  const [before, after] = t("inside").split("{id}")
+  return html`<div class="note-box" data-testid="inside-parent"><${Icon} name="ban" /><p>${id ? html`${before}<button type="button" class="link" onClick=${() => select(id)}>${titleId(id)}</button>${after}` : t("inside.unknown")}</p></div>`
 }
 
 function Job({job}) {
@@ -71,7 +78,7 @@ function Job({job}) {
   const [now, setNow] = useState(Date.now())
   const {detail, history} = useMore(job)
   const wasStopping = useRef(false)
-  wasStopping.current ||= job.state in STOPPING
+  wasStopping.current ||= isStopping(job)
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), 1000)
     return () => clearInterval(timer)
@@ -84,7 +91,7 @@ function Job({job}) {
     <${Header} job=${job} />
     <div class="detail-body">
       <${Stop} job=${job} history=${history} wasStopping=${wasStopping.current} />
-      ${job.status === "pending" && more?.pending_reason && html`<${Waiting} reason=${more.pending_reason} now=${moment} onSelect=${select} />`}
+      ${job.status === "pending" && !isStopping(job) && more?.pending_reason && html`<${Waiting} reason=${more.pending_reason} now=${moment} onSelect=${select} />`}
       <${Metadata} job=${job} detail=${detail} now=${moment} />
       ${more && html`<${CurrentStep} job=${job} more=${more} />`}
       ${more && html`<${RetryBox} info=${more.retry_info} now=${moment} />`}

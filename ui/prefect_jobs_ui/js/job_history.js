@@ -1,9 +1,10 @@
-// What happened to a job, step by step, with the receipt of each stop. Closed at first; the summary says where it is.
+// What happened to a job: its steps with the receipt of each stop, and between them, smaller, what else was heard of it.
+// Closed at first; the summary says where it is.
 import {html} from "htm/preact"
 import {useState} from "preact/hooks"
 import {Icon} from "./drawing.js"
 import {StatusDot} from "./status_dot.js"
-import {t} from "./texts.js"
+import {has, t} from "./texts.js"
 import {clock, fullTime, span, stateLabel} from "./wording.js"
 
 const WAITING = ["pending", "queued"]
@@ -45,7 +46,7 @@ export function Receipt({receipt, by}) {
 // The same while the job still stops: what is known of it, and what is awaited.
 export function Awaited({asked}) {
   if (!asked) return null
-  const {by} = asked.details
+  const by = asked.by ?? asked.details?.by
   return html`<div class="receipt" data-testid="stop-awaited"><dl>
     <div><dt>${t("receipt.asked")}</dt><dd><time datetime=${asked.at} title=${fullTime(asked.at)}>${clock(asked.at)}</time>${by && html` ${t("receipt.by", {by})}`}</dd></div>
     <div><dt>${t("receipt.how.ended")}</dt><dd>${t("receipt.waiting")}</dd></div></dl></div>`
@@ -68,10 +69,28 @@ function Entry({step, before, last, showBy}) {
     </div></li>`
 }
 
+// What changed no status: somebody asked for a stop, it waited for a place, it was given back.
+function EventEntry({event, last}) {
+  const {kind, message, by} = event
+  return html`<li class="step event" data-testid="timeline-event">
+    <span class="step-line"><span class="event-dot" aria-hidden="true"></span>${!last && html`<span class="connector"></span>`}</span>
+    <div class="step-text"><p><time class="step-time" datetime=${event.at} title=${fullTime(event.at)}>${clock(event.at)}</time> ${eventLabel(kind)}${by && html` ${t("receipt.by", {by})}`}</p>
+      ${message && html`<p class="step-message">${message}</p>`}</div></li>`
+}
+
+const eventLabel = (kind) => (has(`event.${kind}`) ? t(`event.${kind}`) : stateLabel(kind))
+
+// Steps and events in one line of time; of the same moment the step comes first.
+export function inOrder(steps, events) {
+  const rows = steps.map((step, index) => ({at: Date.parse(step.at), step, before: steps[index - 1]}))
+  return [...rows, ...events.map((event) => ({at: Date.parse(event.at), event}))].sort((one, other) => one.at - other.at)
+}
+
 export function JobHistory({history, job, showBy = false}) {
   const [open, setOpen] = useState(false)
   const {data, failure} = history
   const steps = data?.transitions ?? []
+  const rows = inOrder(steps, data?.events ?? [])
   const current = steps.length ? shownStatus(steps.at(-1)) : job.status
   return html`<section class="panel history" data-testid="job-history-section">
     <h3><button type="button" class="history-head" aria-expanded=${String(open)} aria-controls="history-steps" onClick=${() => setOpen(!open)}>
@@ -80,7 +99,9 @@ export function JobHistory({history, job, showBy = false}) {
     </button></h3>
     ${open && html`<div id="history-steps" class="history-steps">
       ${data ? steps.length
-          ? html`<ol data-testid="job-history-timeline">${steps.map((step, index) => html`<${Entry} key=${index} step=${step} before=${steps[index - 1]} last=${index === steps.length - 1} showBy=${showBy} />`)}</ol>
+          ? html`<ol data-testid="job-history-timeline">${rows.map(({step, event, before}, index) => (step
+            ? html`<${Entry} key=${index} step=${step} before=${before} last=${index === rows.length - 1} showBy=${showBy} />`
+            : html`<${EventEntry} key=${index} event=${event} last=${index === rows.length - 1} />`))}</ol>
             ${data.complete === false && html`<p class="text-yellow-400">${t("history.incomplete")}</p>`}`
           : html`<p class="quiet">${t("history.empty")}</p>`
         : failure

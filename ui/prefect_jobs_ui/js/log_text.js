@@ -49,8 +49,10 @@ export const writesOver = (line, previous) =>
 
 const letters = (message) => message.replace(/\P{L}+/gu, "")
 
+const MOST_CODES = 64 // in one sequence: a colour takes five, and the longest are a few of those
+
 function styled(style, codes) {
-  const left = codes.split(/[;:]/).map(Number)
+  const left = codes.split(/[;:]/, MOST_CODES).map(Number)
   let next = {...style}
   while (left.length) {
     const code = left.shift()
@@ -110,12 +112,13 @@ export function marked(found, text) {
   const spans = [...whole.matchAll(searched)].map((match) => [match.index, match.index + match[0].length])
   const cut = []
   let at = 0
+  let next = 0
   for (const {text: part, classes} of found) {
     let from = at
     at += part.length
     while (from < at) {
-      while (spans.length && spans[0][1] <= from) spans.shift()
-      const [begin, end] = spans[0] ?? [Infinity, Infinity]
+      while (next < spans.length && spans[next][1] <= from) next += 1
+      const [begin, end] = spans[next] ?? [Infinity, Infinity]
       const hit = begin <= from
       const to = Math.min(at, hit ? end : begin)
       cut.push({text: whole.slice(from, to), classes, hit})

@@ -26,7 +26,7 @@ export function sortErrors(errors, names) {
   return {byField, rest}
 }
 
-function Form({type, given, busy, refused, onStart, onClose}) {
+function Form({type, given, like, busy, refused, onStart, onClose}) {
   const [deployment, setDeployment] = useState("")
   const runsAs = type.deployments.find(({name}) => name === deployment) ?? type.deployments[0]
   const fields = useMemo(() => fieldsOf(type.parameter_schema, given, runsAs?.parameters), [type, given, runsAs])
@@ -36,7 +36,7 @@ function Form({type, given, busy, refused, onStart, onClose}) {
   const [tried, setTried] = useState(false)
   const [at, setAt] = useState("")
   const form = useRef(null)
-  const {parameters, errors} = parametersOf(fields, texts)
+  const {parameters, errors, like: keeps} = parametersOf(fields, texts)
   const {byField, rest} = sortErrors(refused.errors ?? [], fields.map(({name}) => name))
   const known = Object.keys(type.parameter_schema?.properties ?? {})
   const dropped = Object.keys(given).filter((name) => !known.includes(name))
@@ -51,7 +51,7 @@ function Form({type, given, busy, refused, onStart, onClose}) {
       return
     }
     setTouched({})
-    onStart({job_type: type.name, parameters, deployment: deployment || null, run_at: at ? new Date(at).toISOString() : null})
+    onStart({job_type: type.name, parameters, deployment: deployment || null, run_at: at ? new Date(at).toISOString() : null, ...(keeps ? {like} : {})})
   }
   return html`<form ref=${form} onSubmit=${submit} noValidate=${true}>
     <p class="quiet type-help">${type.description}</p>
@@ -120,6 +120,6 @@ export function StartDialog({like = null}) {
       : html`<div class="field"><label for="job-type">${t("start.type")}</label>
           <select id="job-type" class="input" data-first-focus value=${type.name} onChange=${(event) => { setName(event.target.value); setGiven({}); setRefused({}) }}>
             ${known.map((one) => html`<option key=${one.name} value=${one.name} disabled=${!one.can_start}>${typeLabel(one.name)}</option>`)}</select></div>
-        <${Form} key=${type.name} type=${type} given=${given} busy=${busy} refused=${refused} onStart=${start} onClose=${close} />`}
+        <${Form} key=${type.name} type=${type} given=${given} like=${like} busy=${busy} refused=${refused} onStart=${start} onClose=${close} />`}
     ${(!ready || !complete || !type) && html`<div class="dialog-buttons"><button type="button" class="button" data-first-focus onClick=${close}>${t("close")}</button></div>`}`}<//>`
 }
