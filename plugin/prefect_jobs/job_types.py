@@ -98,6 +98,11 @@ class JobTypes:
             self._read_at = self._clock()
         return self._known
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the types that were known when they were asked for last."""
+        return [found.name for found in self._known] or [*BUILT_IN]
+
     async def find(self, name: str, deployment: str | None = None) -> JobTypeFound | None:
         """The type of this name, looked up again before it, or its deployment, is said not to be there."""
         for fresh in (False, True):

@@ -7,7 +7,7 @@ begins with a known field's name, a colon and a value; so `ValueError: no such f
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -71,8 +71,8 @@ class _Word:
     value_at: int = 0
 
 
-def parse_search(text: str, *, now: datetime) -> list[Condition]:
-    """The conditions of a search.
+def parse_search(text: str, *, now: datetime, types: Container[str] = ()) -> list[Condition]:
+    """The conditions of a search. ``types`` are the names of types that are known, commas in them included.
 
     Raises:
         SearchError: it cannot be read, or is too long.
@@ -95,7 +95,7 @@ def parse_search(text: str, *, now: datetime) -> list[Condition]:
             plain.append(word)
             continue
         take_plain()
-        condition = Contains(word.text) if word.field is None else _field(word, now)
+        condition = Contains(word.text) if word.field is None else _field(word, now, types)
         conditions.append(Not(condition) if word.negated else condition)
     take_plain()
     if len(conditions) > WORDS_LIMIT:
@@ -146,15 +146,13 @@ def _value_at(text: str, at: int) -> tuple[str, int, bool]:
 # -- reading fields -----------------------------------------------------------------------------------------------
 
 
-def _field(word: _Word, now: datetime) -> Plain:
+def _field(word: _Word, now: datetime, types: Container[str]) -> Plain:
     name = word.field or ""
+    if name == "type":
+        return OneOf("job_type", frozenset([word.text] if word.quoted or word.text in types else _list(word)))
     if name.startswith("param."):
         return HasParameter(name.removeprefix("param."), word.text)
     return _FIELDS[name](word, now)
-
-
-def _type(word: _Word, _now: datetime) -> Plain:
-    return OneOf("job_type", frozenset([word.text] if word.quoted else _list(word)))
 
 
 def _status(word: _Word, _now: datetime) -> Plain:
@@ -279,7 +277,6 @@ def _microseconds(moment: datetime) -> int:
 
 
 _FIELDS: dict[str, Callable[[_Word, datetime], Plain]] = {
-    "type": _type,
     "status": _status,
     "state": _state,
     "has": _has,

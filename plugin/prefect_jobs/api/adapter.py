@@ -87,6 +87,10 @@ class Adapter:
             raise job_not_found(job_id)
         return job
 
+    def type_names(self) -> frozenset[str]:
+        """The names of all types that are known here, without asking Prefect."""
+        return frozenset((*self.index.types, *self.types.names))
+
     def response(self, job: Job) -> JobResponse:
         """A job as it is shown."""
         return JobResponse.of(job, prefect_url=self.gateway.run_page(job.job_id))

@@ -137,7 +137,7 @@ async def _preview(adapter: Adapter, wanted: BulkRequest) -> BulkPreview:
         found: list[JobSummary] = [known[job_id] for job_id in chosen if job_id in known]
         unknown = [job_id for job_id in chosen if job_id not in known]
     elif wanted.filter is not None and wanted.job_ids is None:
-        conditions = wanted.filter.conditions(now=datetime.now(UTC), within="body.filter")
+        conditions = wanted.filter.conditions(now=datetime.now(UTC), types=adapter.type_names(), within="body.filter")
         total, found = await adapter.index.summaries(conditions, limit=JOBS_LIMIT)
         if total > JOBS_LIMIT:
             raise _invalid("filter", f"The filter selects {total} jobs; one operation takes at most {JOBS_LIMIT}")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.problems import ErrorAnswer, Problem
-from prefect_jobs.api.search import STATES_HELP, WORDS_LENGTH, Paging, in_states, words
+from prefect_jobs.api.search import STATES_HELP, WORDS_MOST, GivenWords, Paging, Words, both, in_states, words
 from prefect_jobs.api.wire import (
     JobList,
     JobResponse,
@@ -22,22 +22,29 @@ from prefect_jobs.conditions import OneOf
 router = APIRouter(prefix="/api/jobs", tags=["jobs"], responses={422: {"model": ErrorAnswer}})
 
 
+ListedStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+_Name = Annotated[str, Field(max_length=200)]
+_Names = Annotated[_Name | Annotated[list[_Name], Field(max_length=WORDS_MOST)], GivenWords]
+_Statuses = Annotated[ListedStatus | Annotated[list[ListedStatus], Field(max_length=WORDS_MOST)], GivenWords]
+
+
 class ListQuery(Paging):
     """What the list takes."""
 
-    job_type: str | None = Field(default=None, max_length=200, description="Exactly this type.", examples=["export"])
-    status: Literal["pending", "running", "completed", "failed", "cancelled"] | None = Field(
+    job_type: _Names | None = Field(default=None, description="Exactly this type, or these.", examples=["export"])
+    type: _Names | None = Field(default=None, description="Another name of `job_type`.", examples=["export"])
+    status: _Statuses | None = Field(
         default=None, description="`cancelled` selects the cancelled and aborted among the failed."
     )
-    state: str | None = Field(default=None, max_length=WORDS_LENGTH, description=STATES_HELP, examples=["late"])
+    state: Words | None = Field(default=None, description=STATES_HELP, examples=["late"])
 
 
 @router.get("")
 async def list_jobs(adapter: TheAdapter, wanted: Annotated[ListQuery, Query()]) -> JobList:
     """List jobs, newest first."""
-    conditions = in_states(frozenset([wanted.status]) if wanted.status else None, words(wanted.state))
-    if wanted.job_type is not None:
-        conditions.append(OneOf("job_type", frozenset([wanted.job_type])))
+    conditions = in_states(words(wanted.status), words(wanted.state))
+    if (types := both(wanted.job_type, wanted.type)) is not None:
+        conditions.append(OneOf("job_type", frozenset([types] if isinstance(types, str) else types)))
     found = await adapter.index.find(conditions, wanted.page)
     return JobList(items=[adapter.response(job) for job in found.jobs], pagination=Pagination.of(found, wanted.page))
 

@@ -1,11 +1,13 @@
 """Searching jobs: the contract's filters (4.4) and the search language, with facets over every match."""
 
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.problems import ErrorAnswer
@@ -24,8 +26,30 @@ WORDS_LENGTH = 2_000
 LONGEST = 10**9
 """Seconds: more than any job takes, and exact as microseconds."""
 
+WORDS_MOST = 100
+"""Values of a parameter that is repeated."""
+
+
+def _in_one_sentence(value: object, read: ValidatorFunctionWrapHandler) -> object:
+    """What is wrong with a parameter is said once, and not for each way to give it."""
+    try:
+        return read(value)
+    except ValidationError as error:
+        wrong = error.errors()[-1 if isinstance(value, list) else 0]
+        raise PydanticCustomError("words", "{reason}", {"reason": wrong["msg"]}) from None
+
+
+GivenWords = WrapValidator(_in_one_sentence)
+Words = Annotated[
+    Annotated[str, Field(max_length=WORDS_LENGTH)]
+    | Annotated[list[Annotated[str, Field(max_length=WORDS_LENGTH)]], Field(max_length=WORDS_MOST)],
+    GivenWords,
+]
+"""A parameter that is given once, a comma list, or several times: then each is one whole word."""
+
 STATES_HELP = "Comma list of states, the finer words for `status`; `scheduled` shows what a schedule prepared ahead."
-_WORDS = "Comma list; unknown words match nothing."
+_WORDS = "Comma list, or several times one whole word each; unknown words match nothing."
+_TYPES = f"{_WORDS} One that is exactly the name of a type is that type, commas included."
 
 
 class Paging(BaseModel):
@@ -48,11 +72,25 @@ class Paging(BaseModel):
         return Page(self.limit, self.offset, SORTS.get(self.sort, "created_at"), descending, self.exact)
 
 
-def words(text: str | None) -> frozenset[str] | None:
-    """The words of a comma list; None where there is no list, or nothing in it."""
-    if text is None:
-        return None
-    return frozenset(word.strip() for word in text.split(",") if word.strip()) or None
+def words(given: str | Sequence[str] | None, *, known: Container[str] = ()) -> frozenset[str] | None:
+    """The words that a parameter gives; None where there is none.
+
+    Given several times, each is one whole word, commas and outer blanks included; so is the only one where it is known
+    as it stands. Else it is a comma list.
+    """
+    values = [given] if isinstance(given, str) else [*(given or ())]
+    if len(values) != 1:
+        return frozenset(values) or None
+    if values[0] in known:
+        return frozenset(values)
+    return frozenset(word.strip() for word in values[0].split(",") if word.strip()) or None
+
+
+def both(one: Words | None, other: Words | None) -> Words | None:
+    """What two names of the same parameter give."""
+    if one is None or other is None:
+        return one if other is None else other
+    return [*([one] if isinstance(one, str) else one), *([other] if isinstance(other, str) else other)]
 
 
 def in_states(statuses: frozenset[str] | None, states: frozenset[str] | None) -> list[Condition]:
@@ -75,11 +113,10 @@ class SearchFilter(BaseModel):
         description="Text in a job's type, message, error or result, or its id; also words of the search language.",
         examples=['type:export status:failed param.camera_id:front duration:>10m created:<2d log:"disk full" -retry'],
     )
-    status: str | None = Field(default=None, max_length=WORDS_LENGTH, description=_WORDS, examples=["failed,cancelled"])
-    job_type: str | None = Field(default=None, max_length=WORDS_LENGTH, description=_WORDS, examples=["export,backup"])
-    state: str | None = Field(
-        default=None, max_length=WORDS_LENGTH, description=STATES_HELP, examples=["late,retrying"]
-    )
+    status: Words | None = Field(default=None, description=_WORDS, examples=["failed,cancelled"])
+    job_type: Words | None = Field(default=None, description=_TYPES, examples=["export,backup"])
+    type: Words | None = Field(default=None, description="Another name of `job_type`.", examples=["export"])
+    state: Words | None = Field(default=None, description=STATES_HELP, examples=["late,retrying"])
     created_after: RequestTime | None = None
     created_before: RequestTime | None = None
     completed_after: RequestTime | None = None
@@ -88,15 +125,20 @@ class SearchFilter(BaseModel):
     min_duration: float | None = Field(default=None, ge=0, le=LONGEST, description="Seconds from start to end.")
     max_duration: float | None = Field(default=None, ge=0, le=LONGEST, description="Seconds from start to end.")
 
-    def conditions(self, *, now: datetime, within: str = "query") -> list[Condition]:
-        """The same as conditions; ``within`` is the part of the request that the filter stood in.
+    def conditions(self, *, now: datetime, types: Container[str], within: str = "query") -> list[Condition]:
+        """The same as conditions.
+
+        Args:
+            now: what ages count from.
+            types: the names of types that are known.
+            within: the part of the request that the filter stood in.
 
         Raises:
             RequestValidationError: ``q`` cannot be read.
         """
         found = in_states(words(self.status), words(self.state))
-        if (types := words(self.job_type)) is not None:
-            found.append(OneOf("job_type", types))
+        if (named := words(both(self.job_type, self.type), known=types)) is not None:
+            found.append(OneOf("job_type", named))
         if self.created_after or self.created_before:
             found.append(Between("created_at", _us(self.created_after), _us(self.created_before)))
         if self.completed_after or self.completed_before:
@@ -106,7 +148,7 @@ class SearchFilter(BaseModel):
         if self.min_duration is not None or self.max_duration is not None:
             found.append(Between("duration", _seconds(self.min_duration), _seconds(self.max_duration)))
         try:
-            return found + parse_search(self.q or "", now=now)
+            return found + parse_search(self.q or "", now=now, types=types)
         except SearchError as error:
             raise RequestValidationError(
                 [{"type": "search", "loc": (*within.split("."), "q"), "msg": str(error), "input": self.q}]
@@ -164,7 +206,7 @@ class SearchQuery(SearchFilter, Paging):
 @router.get("/search")
 async def search_jobs(adapter: TheAdapter, wanted: Annotated[SearchQuery, Query()]) -> SearchAnswer:
     """Search jobs. All filters hold together; nothing is required."""
-    found = await adapter.index.find(wanted.conditions(now=datetime.now(UTC)), wanted.page)
+    found = await adapter.index.find(wanted.conditions(now=datetime.now(UTC), types=adapter.type_names()), wanted.page)
     unfiltered = Facets.of(adapter.index.everything()) if wanted.facets == "unfiltered" else None
     return SearchAnswer(
         data=[adapter.response(job) for job in found.jobs],

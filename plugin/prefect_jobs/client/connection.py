@@ -29,8 +29,11 @@ def job_path(job_id: str, *parts: str) -> str:
     return "/".join(("/api/jobs", quote(job_id, safe=""), *parts))
 
 
-def query(values: Mapping[str, Query]) -> dict[str, str]:
+def query(values: Mapping[str, Query]) -> dict[str, str | list[str]]:
     """Query parameters as the contract writes them; None is left out.
+
+    Several words are a comma list, which every server reads. Where one of them has a comma in it, or blanks around it,
+    the parameter is repeated instead: then each is one whole word, as also twice the same is.
 
     Raises:
         ValueError: a time has no time zone.
@@ -38,14 +41,20 @@ def query(values: Mapping[str, Query]) -> dict[str, str]:
     return {name: _text(name, value) for name, value in values.items() if value is not None}
 
 
-def _text(name: str, value: Query) -> str:
+def _words(words: Sequence[str]) -> str | list[str]:
+    if all("," not in word and word == word.strip() for word in words):
+        return ",".join(words)
+    return [*words] if len(words) > 1 else [*words, *words]
+
+
+def _text(name: str, value: Query) -> str | list[str]:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, datetime):
         return moment(name, value)
     if isinstance(value, str | int | float):
         return str(value)
-    return ",".join(value or ())
+    return _words(value or ())
 
 
 def moment(name: str, value: datetime) -> str:

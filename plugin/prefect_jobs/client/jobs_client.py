@@ -354,8 +354,8 @@ def file_name(link: str) -> str:
     return name
 
 
-def _words(words: Words) -> str | None:
-    return words if words is None or isinstance(words, str) else ",".join(words)
+def _words(words: Words) -> str | list[str] | None:
+    return words if words is None or isinstance(words, str) else list(words)
 
 
 def _field(body: object, name: str) -> Any:

@@ -432,6 +432,11 @@ class JobIndex:
         found = await self._search.find(conditions, page, known)
         return found if whole else replace(found, exact=False)
 
+    @property
+    def types(self) -> Sequence[str]:
+        """The types of all jobs that there are, or were."""
+        return self._columns.types
+
     def everything(self) -> Counts:
         """The counts over all jobs."""
         return self._search.everything()
