@@ -81,6 +81,7 @@ def test_nothing_to_do_is_a_completed_job_with_zero_counts(client: Client, event
     ("body", "field"),
     [
         ({"limit": 0}, "body.limit"),
+        ({"limit": 1001}, "body.limit"),
         ({"min_risk_score": 101}, "body.min_risk_score"),
         ({"min_risk_score": -1}, "body.min_risk_score"),
         ({"force_reevaluate": "perhaps"}, "body.force_reevaluate"),

@@ -20,7 +20,11 @@ RUNS: list[Run] = [
     failed("disk full", id="broken", flow="backup"),
     running(32, "Exporting detections", id="busy", flow="backup"),
     pending(id="other"),
-    completed({"restored": {"events": 3}, "backup_before": NAME}, id="restored", flow="restore"),
+    completed(
+        {"restored": {"events": 3}, "backup_before": NAME, "manifest": {"backup_id": "done"}},
+        id="restored",
+        flow="restore",
+    ),
 ]
 
 
@@ -103,7 +107,7 @@ def test_a_download_gives_the_archive(client: Client) -> None:
 def test_deleting_a_backup_removes_archive_and_record(client: Client, tmp_path: Path) -> None:
     assert problem(client, "/api/backup/busy", 409, "DELETE").startswith("Backup job is not over")
     answer = client.delete("/api/backup/done")
-    assert answer.json() == {"job_id": "done", "status": "deleted", "message": "Backup deleted"}
+    assert answer.json() == {"job_id": "done", "status": "deleted", "deleted": True, "message": "Backup deleted"}
     assert list((tmp_path / "backups").iterdir()) == []
     assert client.get("/api/jobs/done").status_code == 404
 
@@ -125,9 +129,31 @@ def test_an_archive_that_is_sent_becomes_a_restore_of_it(client: Client, tmp_pat
     assert client.get(f"/api/backup/restore/{job_id}").json()["status"] == "pending"
 
 
+@pytest.mark.parametrize(
+    "content", [b"not a zip", b"P", b"\x1f\x8b", b'--x\r\nContent-Disposition: form-data; name="file"']
+)
+def test_what_is_no_archive_is_refused_and_not_kept(client: Client, tmp_path: Path, content: bytes) -> None:
+    answer = client.post("/api/backup/restore", content=content)
+    assert (answer.status_code, answer.json()["detail"]) == (400, "Invalid file type")
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_a_restore_that_is_somebody_elses_flow_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
+    strange = {"restored": {"events": "many"}, "manifest": [1], "backup_before": 5, "file_size": "large"}
+    runs = [completed(strange, id="theirs", flow="restore"), completed(strange, id="their-backup", flow="backup")]
+    with served(tmp_path, runs) as client:
+        eventually(lambda: client.get("/api/jobs").json()["pagination"]["total"] == 2)
+        record = client.get("/api/backup/restore/theirs").json()
+        assert (record["restored"], record["backup_id"], record["backup_before"]) == ({"events": 0}, None, None)
+        assert client.get("/api/backup/their-backup").json()["file_size_bytes"] is None
+
+
 def test_the_record_of_a_restore_tells_what_came_back(client: Client) -> None:
     record = client.get("/api/backup/restore/restored").json()
     assert (record["status"], record["restored"], record["backup_before"]) == ("completed", {"events": 3}, NAME)
+    assert record["progress"] == {"progress_percent": 100, "current_step": "Completed successfully"}
+    assert (record["items_restored"], record["backup_id"]) == ({"events": 3}, "done")
     assert problem(client, "/api/backup/restore/done", 404) == "Restore job not found: done"
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.caller import TheCaller
 from prefect_jobs.api.detail import step_of
-from prefect_jobs.api.job_records import job_of_type
+from prefect_jobs.api.job_records import job_of_type, whole_number
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.starting import start
 from prefect_jobs.api.wire import EXAMPLE_ID, OffsetTime
@@ -27,7 +27,7 @@ router = APIRouter(prefix=PATH, tags=["audits"])
 class AuditOrder(BaseModel):
     """Which events to audit."""
 
-    limit: int = Field(default=100, ge=1, le=1_000_000, description="How many events, the newest.")
+    limit: int = Field(default=100, ge=1, le=1000, description="How many events, the newest.")
     min_risk_score: int | None = Field(default=None, ge=0, le=100)
     force_reevaluate: bool = Field(default=False, description="Also events that have been audited before.")
 
@@ -84,7 +84,7 @@ async def get_audit(adapter: TheAdapter, job_id: str) -> AuditRecord:
     done = job.result_fields
     if done:
         total, processed, failed = (
-            int(done.get(name) or 0) for name in ("total_events", "processed_events", "failed_events")
+            whole_number(done.get(name)) or 0 for name in ("total_events", "processed_events", "failed_events")
         )
     else:
         tally = await asyncio.to_thread(_tally, adapter.settings.events_database, job_id)

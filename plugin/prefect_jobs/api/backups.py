@@ -1,7 +1,8 @@
 """Backups and restores (contract 12.2). A record is the job, told in the words of this API."""
 
+import asyncio
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
@@ -11,7 +12,7 @@ from starlette.exceptions import HTTPException
 from prefect_jobs.api.adapter import Adapter, TheAdapter
 from prefect_jobs.api.caller import TheCaller
 from prefect_jobs.api.downloads import file_answer, finished_file
-from prefect_jobs.api.job_records import job_of_type
+from prefect_jobs.api.job_records import job_of_type, whole_number
 from prefect_jobs.api.problems import ErrorAnswer, Problem
 from prefect_jobs.api.starting import start
 from prefect_jobs.api.uploads import FILE_BODY, received_file
@@ -77,17 +78,29 @@ class BackupRecord(BaseModel):
     error_message: str | None = Field(examples=[None])
 
 
+class RestoreProgress(BaseModel):
+    """How far a restore is."""
+
+    progress_percent: int = Field(ge=0, le=100, examples=[100])
+    current_step: str | None = Field(examples=["Validating backup..."])
+
+
 class RestoreRecord(BaseModel):
     """One restore."""
 
     id: str = Field(examples=[EXAMPLE_ID])
     status: Status = Field(examples=["completed"])
+    progress: RestoreProgress
+    backup_id: str | None = Field(
+        description="Of the backup that is restored, once its archive was read.", examples=[EXAMPLE_ID]
+    )
     progress_percent: int = Field(ge=0, le=100, examples=[100])
     current_step: str | None = Field(examples=["Validating backup..."])
     created_at: OffsetTime
     started_at: OffsetTime | None
     completed_at: OffsetTime | None
     restored: dict[str, int] | None = Field(description="Rows of each table.", examples=[{"events": 1000}])
+    items_restored: dict[str, int] | None = Field(description="The same.", examples=[{"events": 1000}])
     backup_before: str | None = Field(description="The backup of what was replaced.", examples=[None])
     error_message: str | None = Field(examples=[None])
 
@@ -97,6 +110,7 @@ class BackupDeleted(BaseModel):
 
     job_id: str = Field(examples=[EXAMPLE_ID])
     status: Literal["deleted"] = "deleted"
+    deleted: Literal[True] = True
     message: str = "Backup deleted"
 
 
@@ -127,7 +141,13 @@ async def list_backups(adapter: TheAdapter) -> BackupList:
     "/restore",
     status_code=202,
     openapi_extra=FILE_BODY,
-    responses={**STARTING, 408: {"model": Problem}, 413: {"model": Problem}, 422: {"model": ErrorAnswer}},
+    responses={
+        **STARTING,
+        400: {"model": Problem},
+        408: {"model": Problem},
+        413: {"model": Problem},
+        422: {"model": ErrorAnswer},
+    },
 )
 async def start_restore(
     adapter: TheAdapter, caller: TheCaller, request: Request, backup_first: bool = True
@@ -139,6 +159,8 @@ async def start_restore(
     async with received_file(
         request, settings.uploads_path, limit=settings.upload_limit, patience=settings.body_timeout
     ) as upload:
+        if not await asyncio.to_thread(_is_zip, settings.uploads_path / upload):
+            raise HTTPException(400, "Invalid file type")
         started = await start(adapter, caller, RESTORE, {"upload": upload, "backup_first": backup_first})
     return _told(started.job_id, "Restore", "/restore")
 
@@ -148,16 +170,21 @@ async def get_restore(adapter: TheAdapter, job_id: str) -> RestoreRecord:
     """Look a restore up."""
     job = await _job(adapter, job_id, RESTORE)
     done = job.result_fields
+    restored = _counts(done.get("restored"))
+    manifest = _fields(done.get("manifest"))
     return RestoreRecord(
         id=job.job_id,
         status=job.status,
+        progress=RestoreProgress(progress_percent=job.progress, current_step=job.message),
+        backup_id=_text((manifest or {}).get("backup_id")),
         progress_percent=job.progress,
         current_step=job.message,
         created_at=job.created_at,
         started_at=job.started_at,
         completed_at=job.completed_at,
-        restored=done.get("restored"),
-        backup_before=done.get("backup_before"),
+        restored=restored,
+        items_restored=restored,
+        backup_before=_text(done.get("backup_before")),
         error_message=job.error,
     )
 
@@ -180,9 +207,9 @@ async def get_backup(adapter: TheAdapter, job_id: str) -> BackupRecord:
         created_at=job.created_at,
         started_at=job.started_at,
         completed_at=job.completed_at,
-        file_path=done.get("file_path") if path else None,
-        file_size_bytes=done.get("file_size"),
-        manifest=done.get("manifest"),
+        file_path=_text(done.get("file_path")) if path else None,
+        file_size_bytes=whole_number(done.get("file_size")),
+        manifest=_fields(done.get("manifest")),
         error_message=job.error,
     )
 
@@ -236,6 +263,28 @@ def _no_job(job_id: str, job_type: str) -> str:
 def _file(adapter: Adapter, job: Job) -> Path | None:
     name = job.result_fields.get("file_name")
     return finished_file(adapter.settings.backups_path, name, BACKUP_FILE_NAME) if isinstance(name, str) else None
+
+
+def _is_zip(path: Path) -> bool:
+    """Whether a file begins as archives do; whether it is whole, its job finds out."""
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
+
+
+# A flow of this name may be anybody's, and return anything.
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _fields(value: object) -> dict[str, Any] | None:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _counts(value: object) -> dict[str, int] | None:
+    found = _fields(value)
+    return None if found is None else {name: whole_number(count) or 0 for name, count in found.items()}
 
 
 def _tables_done(job: Job) -> int:

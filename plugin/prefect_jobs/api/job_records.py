@@ -19,3 +19,8 @@ async def job_of_type(adapter: Adapter, job_id: str, job_type: str, *, otherwise
     if job.job_type != job_type:
         raise HTTPException(404, otherwise)
     return job
+
+
+def whole_number(value: object) -> int | None:
+    """A count in a result, which may be anything."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
