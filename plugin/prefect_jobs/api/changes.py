@@ -83,6 +83,7 @@ async def changes(
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow every change of any job. Without `after` and `Last-Event-ID` the feed starts now."""
     if after is None and last_event_id is not None and last_event_id.isdecimal():
-        after = min(int(last_event_id), 2**62)
+        # Python reads no number of more than 4,300 digits.
+        after = min(int(last_event_id[:20]), 2**62)
     async for event in ChangeReader(adapter, adapter.hub.version if after is None else after).events():
         yield event

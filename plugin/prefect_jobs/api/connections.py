@@ -21,6 +21,8 @@ from starlette.types import ASGIApp
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
+from websockets.protocol import State
 
 from prefect_jobs.settings import Settings
 
@@ -30,6 +32,7 @@ HEAD_BYTES = 64 * 1024
 """Bytes of a head that is not whole yet. A whole one has the limits of `limits.py`."""
 SOCKET_FRAME = 2**20
 """Bytes that a client may send on a socket at a time."""
+NO_TEXT = 1007
 DESCRIPTORS_MOST = 65_536
 """Descriptors that this process asks for: where a machine allows a billion, nobody wants tables of that size."""
 BACKLOG = 2048
@@ -365,10 +368,41 @@ class SocketConnection(Connection, WebSocketsSansIOProtocol):
         if message["type"] == "websocket.close":
             self._parted(self.close_timeout + PARTING)
 
+    def handle_connect(self, event: Request) -> None:
+        """See uvicorn. Its library repeats a header that it does not like, and stumbles over what is no text in it."""
+        try:
+            super().handle_connect(event)
+        except UnicodeError:
+            self._unreadable()
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio. Of a head that its library cannot read, uvicorn hears nothing, and waits for ever."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._unreadable()
+
     def handle_parser_exception(self) -> None:
-        """See uvicorn, which takes it for granted that the handshake is over."""
-        if self.handshake_initiated:
-            return super().handle_parser_exception()
+        """See uvicorn, which takes it for granted that the handshake is over when a frame comes."""
+        if self.conn.close_sent is None:
+            return self.drop()
+        super().handle_parser_exception()
+
+    def send_receive_event_to_app(self) -> None:
+        """See uvicorn, which tells of text that is none with a traceback."""
+        try:
+            if self.curr_msg_data_type == "text":
+                b"".join(self.frames).decode()
+        except UnicodeDecodeError:
+            self.frames = []
+            if self.conn.state is State.OPEN:
+                self.conn.send_close(NO_TEXT)
+                super().handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+    def _unreadable(self) -> None:
+        if self.transport.is_closing():
+            return
         self.handshake_complete = self.close_sent = True
         self.transport.write(STATUS_LINE[400] + b"content-length: 0\r\nconnection: close\r\n\r\n")
         self.part()

@@ -39,7 +39,7 @@ async def received_file(request: Request, folder: Path, *, limit: int, patience:
         RequestValidationError: 422, it is empty.
     """
     announced = request.headers.get("content-length", "0")
-    if announced.isdigit() and int(announced[:20]) > limit:
+    if announced.isdecimal() and int(announced[:20]) > limit:
         raise _too_large(limit)
     name = f"{uuid4()}.upload"
     opening = new_finished_file(folder, name)
