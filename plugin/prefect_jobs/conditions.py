@@ -61,7 +61,7 @@ class Logged:
 
 @dataclass(frozen=True, slots=True)
 class IdStarts:
-    """The job's id begins so."""
+    """The job's id begins so, or ends so when it is what a card shows of an id."""
 
     prefix: str
 

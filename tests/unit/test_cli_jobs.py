@@ -8,18 +8,18 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
 
 from prefect_jobs import client as client_package
-from prefect_jobs.cli import main
+from prefect_jobs.cli import jobs, main
 from prefect_jobs.cli.job_actions import read_parameters
 from prefect_jobs.cli.moments import coming_moment, past_moment
 from prefect_jobs.cli.refusals import ExitCode, Refusal
 from prefect_jobs.cli.tables import bar, lasting, short_ids
-from prefect_jobs.cli.terminal import plain
+from prefect_jobs.cli.terminal import coloured, plain
 from prefect_jobs.client import Client
 from tests.unit.jobs_server import START, JobsServer, problem
 
@@ -28,7 +28,7 @@ Run = Callable[..., tuple[int, str, str]]
 ID = "5d1c0f4e-7a52-4d0a-9a3e-3f6b8a2c9e10"
 SIBLING = "5d1c0f4e-0000-4d0a-9a3e-3f6b8a2c9e10"
 HOSTILE = "\x1b[2J\x1b]0;owned\x07\u202eevil\x9b31m[red]mark-up[/red]\r\x00"
-TAMED = "[2J]0;ownedevil31m[red]mark-up[/red]"
+TAMED = "evil[red]mark-up[/red]"
 
 DETAIL: dict[str, Any] = {
     "id": ID, "job_type": "export", "status": "failed", "queue_name": None, "priority": 0, "result": None,
@@ -138,6 +138,61 @@ def test_no_word_of_a_job_is_obeyed_by_the_terminal(server: JobsServer, run: Run
     assert TAMED in printed  # and rich's own mark-up is none
 
 
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("\x1b[32mgreen\x1b[0m", "green"),
+        ("\x1b[1;38;5;208mloud\x1b[m", "loud"),
+        ("a\x1b[2K\x1b[1Ab\x1b[10;10Hc", "abc"),
+        ("\x1b]0;title\x07a\x1b]2;title\x1b\\b", "ab"),
+        ("\x1b]8;;http://evil.example\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1bP+q544e\x1b\\a\x1b_Gf=24;AAAA\x1b\\b\x1b^x\x1b\\c\x1bXy\x1b\\d", "abcd"),
+        ("\x9b31mred\x9d0;title\x9c!", "red!"),
+        ("\x1b]0;never ended", "0;never ended"),
+        ("\x1bc\x1b(0a\x1b=b\x1b7c", "abc"),
+        ("\x1b", ""),
+        ("\x1b[", ""),
+        ("one\x08\x08\x08two\x7f", "onetwo"),
+        ("[32m is text", "[32m is text"),
+    ],
+    ids=ascii,
+)
+def test_commands_to_a_terminal_go_whole(text: str, left: str) -> None:
+    assert plain(text, one_line=False) == left
+    assert coloured(text).plain == left
+
+
+@pytest.mark.parametrize("opening", ["\x1b]", "\x9d", "\x1b[", "\x9b", "\x1b]8;;x", "\x1b ", "\x1b[1;"])
+def test_a_megabyte_of_commands_that_never_end_is_read_at_once(opening: str) -> None:
+    """Looking for the end of each took the square of their number."""
+    assert len(plain(opening * (2**20 // len(opening)), one_line=False)) < 2**20
+    assert "\x1b" not in coloured(opening * 10_000).plain
+
+
+def painted(text: str) -> str:
+    """What of a text reaches a terminal with colours."""
+    from rich.console import Console
+
+    out = StringIO()
+    Console(file=out, force_terminal=True, color_system="standard", width=200).print(coloured(text), soft_wrap=True)
+    return out.getvalue()
+
+
+def test_colours_are_kept_on_a_terminal_and_nothing_else() -> None:
+    assert painted("\x1b[32mgreen\x1b[0m plain") == "\x1b[32mgreen\x1b[0m plain\n"
+    assert painted("\x1b[31mtwo\nlines\x1b[0m") == "\x1b[31mtwo\x1b[0m\nlines\n"
+    hostile = painted("\x1b[31;5;8mshown\x1b]8;;http://evil.example\x1b\\x\x1b[2J\x1b[0m")
+    assert hostile == "\x1b[31mshownx\x1b[0m\n"
+
+
+def test_a_log_without_a_terminal_has_neither_colours_nor_what_they_leave(server: JobsServer, run: Run) -> None:
+    server.put(ID, message="\x1b[32mgreen\x1b[0m")
+    server.log(ID, "\x1b[32mgreen\x1b[0m\n\x1b[31mred")
+
+    assert [line.split()[-1] for line in run("logs", ID)[1].splitlines()] == ["green", "red"]
+    assert run("list")[1].split()[-1] == "green"
+
+
 def test_no_word_of_a_refusal_is_obeyed_either(server: JobsServer, run: Run) -> None:
     server.planned.append(problem(409, HOSTILE))
 
@@ -200,6 +255,67 @@ def test_the_beginning_of_an_id_is_enough(server: JobsServer, run: Run) -> None:
     server.log(ID, "hello")
 
     assert run("logs", "5d1c")[1].endswith("hello\n")
+
+
+@pytest.mark.parametrize("text", ["2c9e10", "#2c9e10", "2C9E10", "#5d1c", "#5d1c0f4e"])
+def test_what_a_card_shows_of_an_id_is_enough(server: JobsServer, run: Run, text: str) -> None:
+    server.put(ID)
+    server.log(ID, "hello")
+
+    assert run("logs", text)[1].endswith("hello\n")
+
+
+def test_six_characters_that_two_cards_show_are_answered_with_both(server: JobsServer, run: Run) -> None:
+    server.put(ID)
+    server.put(SIBLING)
+
+    code, _, error = run("show", "#2c9e10")
+
+    assert code == ExitCode.REFUSED
+    assert ID in error
+    assert SIBLING in error
+
+
+def test_an_option_with_words_that_there_are_not_names_those_that_there_are(server: JobsServer, run: Run) -> None:
+    for option, word, known in (
+        ("--status", "bogus", "cancelled"),
+        ("--status", "failed,bogus", "cancelled"),
+        ("--state", "Late", "awaiting_retry"),
+        ("--sort", "age", "created_at"),
+    ):
+        code, output, error = run("list", f"{option}={word}")
+        assert (code, output) == (ExitCode.REFUSED, "")
+        assert option in error
+        assert known in error
+    assert server.asked == []
+
+
+def test_the_words_of_the_options_are_those_of_the_api() -> None:
+    from prefect_jobs.api.jobs import ListedStatus
+    from prefect_jobs.store.orders import SORTS
+
+    assert set(jobs.STATUSES) == set(get_args(ListedStatus))
+    assert set(jobs.SORTS) == set(SORTS)
+    assert {"scheduled", "late", "stopping", "timed_out", "cached"} < set(jobs.STATES)
+
+
+def test_a_type_that_nobody_knows_is_said_to_be_none(server: JobsServer, run: Run) -> None:
+    types = httpx.Response(200, json={"job_types": [{"name": "export", "description": "", "can_start": True}]})
+    nothing = httpx.Response(200, json={"data": [], "meta": {"total": 0, "limit": 1, "offset": 0, "has_more": False},
+                                        "aggregations": {"by_status": {}, "by_type": {}}})  # fmt: skip
+    for given, code in (("bogus", ExitCode.REFUSED), ("export", ExitCode.OK), ("bogus,export", ExitCode.OK)):
+        server.planned.extend([nothing, types])
+        ended, output, error = run("list", f"--type={given}")
+        assert (ended, output) == (code, "")
+        assert ("export" in error) is (code == ExitCode.REFUSED)
+
+
+def test_a_type_with_commas_is_given_whole(server: JobsServer, run: Run) -> None:
+    run("list", "--type=Extract, load")
+    run("list", "--type=Extract, load", "--type=export")
+
+    asked = [request.url.params.get_list("job_type") for request in server.asked if request.url.path.endswith("search")]
+    assert asked == [["Extract, load"], ["Extract, load", "export"]]
 
 
 def test_the_beginning_of_two_ids_is_refused_with_both(server: JobsServer, run: Run) -> None:
@@ -413,6 +529,8 @@ def test_a_time_that_is_none_is_refused(text: str) -> None:
 def test_short_ids_are_as_long_as_it_takes_to_tell_them_apart() -> None:
     """Ids that begin with their time share their beginnings when they were made together."""
     assert short_ids([ID]) == {ID: "5d1c0f4e"}
+    by_time = "0192f0c8-a1b2-7abc-9a3e-3f6b8a2c9e10"
+    assert short_ids([by_time]) == {by_time: "0192f0c8-a1b2-7abc"}
     assert short_ids([ID, SIBLING, "job-001"]) == {ID: "5d1c0f4e-7", SIBLING: "5d1c0f4e-0", "job-001": "job-001"}
 
 

@@ -225,6 +225,8 @@ async def test_what_a_card_shows_of_an_id_finds_the_job(index: JobIndex, databas
             found = await opened.find([Contains(text, or_id=True)], Page(50))
             assert wanted.id in {job.job_id for job in found.jobs}, text
             assert gone.id not in {job.job_id for job in found.jobs}
+            named = await opened.find([IdStarts(text)], Page(50))
+            assert wanted.id in {job.job_id for job in named.jobs}, text
         for text in ("c9e10", "##2c9e10", "nobody"):
             assert not (await opened.find([Contains(text, or_id=True)], Page(50))).jobs, text
 

@@ -67,11 +67,11 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         from prefect_jobs import prefect_environment
 
         prefect_environment.apply(prefect_environment.PRIVATE)
-        from prefect_jobs.databases import DatabaseNotOpened
+        from prefect_jobs.databases import DatabaseNotOpened, DatabaseNotThere
         from prefect_jobs.gateway import NoPrefectAddress, PrefectUnavailable
     try:
         with (
-            refusing(NoPrefectAddress),
+            refusing(NoPrefectAddress, DatabaseNotThere),
             refusing_with("The job index cannot be opened", DatabaseNotOpened, SQLAlchemyError, OSError),
         ):
             return asyncio.run(work())
@@ -82,20 +82,22 @@ def _run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 @asynccontextmanager
-async def _opened() -> "AsyncGenerator[Database]":
+async def _opened(*, make: bool = False) -> "AsyncGenerator[Database]":
     from prefect_jobs.cli.settings import load_settings
     from prefect_jobs.store import open_database
 
     # The limit is for those who wait for an answer of the API.
-    async with open_database(load_settings().index_database, statement_limit=600.0) as database:
+    async with open_database(load_settings().index_database, statement_limit=600.0, make=make) as database:
         yield database
 
 
 @asynccontextmanager
-async def _both() -> "AsyncGenerator[tuple[Gateway, Database]]":
+async def _both(*, make: bool = False) -> "AsyncGenerator[tuple[Gateway, Database]]":
     from prefect_jobs.gateway.prefect import PrefectGateway, configured_api_url
 
-    async with PrefectGateway.connect(configured_api_url()) as gateway, _opened() as database:
+    if make:
+        configured_api_url()  # no index is made for a server that nobody named
+    async with _opened(make=make) as database, PrefectGateway.connect(configured_api_url()) as gateway:
         yield gateway, database
 
 
@@ -192,7 +194,7 @@ async def _rebuild() -> tuple[int, int]:
     from prefect_jobs.secrets_of_types import SecretsOfTypes
     from prefect_jobs.store import HistoryStore, JobIndex, LogStore, SecretSchemaStore
 
-    async with _both() as (gateway, database):
+    async with _both(make=True) as (gateway, database):
         jobs = await JobIndex.open(database)
         before = jobs.followed
         reader = JobReader(

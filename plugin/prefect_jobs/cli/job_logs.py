@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from prefect_jobs.cli.server import JOB, JSON, URL, connected, full_id
-from prefect_jobs.cli.terminal import console, plain, print_json
+from prefect_jobs.cli.terminal import coloured, console, plain, print_json
 
 if TYPE_CHECKING:
     from prefect_jobs.client import LogLine
@@ -60,7 +60,7 @@ def print_lines(lines: "Iterable[LogLine]", *, json: bool) -> None:
             continue
         at = line.timestamp.astimezone().strftime("%H:%M:%S.%f")[:-3]
         level = plain(line.level)
-        message = plain(line.message, one_line=False).replace("\n", f"\n{LINE_INDENT}")
+        message = Text(f"\n{LINE_INDENT}").join(coloured(line.message).split("\n"))
         screen.print(
             Text.assemble((f"{at} ", "dim"), (f"{level:<7} ", LEVEL_COLOURS.get(level, "")), message), soft_wrap=True
         )

@@ -18,15 +18,21 @@ STATE_COLOURS = {"cancelled": "yellow", "aborted": "yellow", "stopping": "yellow
 LEVEL_COLOURS = {"ERROR": "red", "WARNING": "yellow", "DEBUG": "dim"}
 BAR = 8
 SHORT = 8
+SHORT_BY_TIME = 18
+"""Characters of an id that begins with its time, in milliseconds, until it says which one of that moment it is."""
 NONE = "-"
-_UUID_LENGTH = 36
+_UUID_LENGTH, _VERSION_AT = 36, 14
 
 
 def short_ids(job_ids: Sequence[str]) -> dict[str, str]:
-    """For each id a beginning that no other of them has; ids that are no UUIDs stay whole."""
+    """For each id a beginning that no other of them has; ids that are no UUIDs stay whole.
+
+    Those that begin with their time (version 7: what a schedule prepares) share it with others that are not shown.
+    """
     uuids = {job_id for job_id in job_ids if len(job_id) == _UUID_LENGTH}
+    least = SHORT_BY_TIME if any(uuid[_VERSION_AT] == "7" for uuid in uuids) else SHORT
     length = next(
-        (cut for cut in range(SHORT, _UUID_LENGTH) if len({uuid[:cut] for uuid in uuids}) == len(uuids)), _UUID_LENGTH
+        (cut for cut in range(least, _UUID_LENGTH) if len({uuid[:cut] for uuid in uuids}) == len(uuids)), _UUID_LENGTH
     )
     return {job_id: job_id[: length if job_id in uuids else None].rstrip("-") for job_id in job_ids}
 

@@ -25,6 +25,10 @@ CONNECT_WITHIN = 5
 """Seconds that a PostgreSQL server has to answer a new connection, unless the URL says `connect_timeout`."""
 
 
+class DatabaseNotThere(Exception):
+    """The database has not been made yet; the message says where, and who makes it."""
+
+
 class DatabaseNotOpened(Exception):
     """A database cannot be used; the message is the reason, on one line and without secrets."""
 

@@ -15,11 +15,19 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, NullPool, event, insert, select, update
+from sqlalchemy import URL, AsyncAdaptedQueuePool, NullPool, event, insert, inspect, select, update
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from prefect_jobs.databases import BEGIN, Schema, database_address, make_folder, not_opened, prepare_sqlite
+from prefect_jobs.databases import (
+    BEGIN,
+    DatabaseNotThere,
+    Schema,
+    database_address,
+    make_folder,
+    not_opened,
+    prepare_sqlite,
+)
 from prefect_jobs.databases.schema import UPGRADE_PATIENCE
 from prefect_jobs.readiness import Part, Proof
 from prefect_jobs.store.cancelled_query import ConnectionThreads
@@ -155,24 +163,29 @@ async def _answered(connection: AsyncConnection, statement: str) -> None:
 
 @asynccontextmanager
 async def open_database(
-    url: str, *, statement_limit: float = STATEMENT_LIMIT, lock_patience: float = LOCK_PATIENCE
+    url: str, *, statement_limit: float = STATEMENT_LIMIT, lock_patience: float = LOCK_PATIENCE, make: bool = True
 ) -> AsyncGenerator[Database]:
-    """The adapter's database, its tables made or migrated.
+    """The adapter's database, its tables made or migrated; with ``make`` off only one that is there.
 
     A reader's statement may take ``statement_limit`` seconds; a writer waits ``lock_patience`` seconds for its turn.
 
     Raises:
+        DatabaseNotThere: it would have to be made.
         DatabaseNotOpened: it cannot be reached or used; the message says why, without the secrets of the URL.
         OSError: its folder cannot be made.
     """
     address = database_address(url, "async")
     if address.get_backend_name() == "sqlite":
+        if not make and not await asyncio.to_thread(Path(address.database or "").is_file):
+            raise _not_there(address)
         make_folder(address)
     with not_opened():
         engine = _engine(address, lock_patience)
     threads = ConnectionThreads(engine.sync_engine) if engine.dialect.name == "sqlite" else None
     try:
         with not_opened():
+            if not make and not await _is_there(engine):
+                raise _not_there(address)
             await _bring_up_to_date(engine, address)
         yield Database(engine, statement_limit=statement_limit, lock_patience=lock_patience)
     finally:
@@ -181,6 +194,17 @@ async def open_database(
         await engine.dispose()
         if threads is not None:
             await threads.ended()
+
+
+def _not_there(address: URL) -> DatabaseNotThere:
+    # An address without its password; of a file its path.
+    where = address.database if address.get_backend_name() == "sqlite" else address.render_as_string()
+    return DatabaseNotThere(f"There is no job index at {where} yet: `prefect-jobs up` and `serve` make it.")
+
+
+async def _is_there(engine: AsyncEngine) -> bool:
+    async with engine.connect() as connection:
+        return await connection.run_sync(lambda sync: inspect(sync).has_table(clock.name))
 
 
 def _engine(address: URL, patience: float) -> AsyncEngine:

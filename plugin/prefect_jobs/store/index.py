@@ -421,8 +421,8 @@ class JobIndex:
                 for plain, prefix in prefixes.items():
                     known[plain] = await self._slots_by_id(connection, prefix)
                     whole &= len(known[plain]) < BY_ID_LIMIT
-                for plain in prefixes:
-                    if isinstance(plain, Contains) and (end := _ID_END.fullmatch(plain.text)):
+                for plain, text in prefixes.items():
+                    if end := _ID_END.fullmatch(text):
                         known[plain] = np.union1d(known[plain], self._columns.with_id_end(id_end(end[1])))
                 others = [condition for condition in conditions if plain_of(condition) not in logged]
                 for plain in logged:
