@@ -10,7 +10,7 @@ from prefect_jobs.clean_text import clean, clean_value
 from prefect_jobs.gateway.cancellations import CANCELLED_BY_USER, words_of_cancellation
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import ABORTING, ENDED, Status, job_state
-from prefect_jobs.proofs import STOPPED_STATES, ended_at, proof_due, receipt_of
+from prefect_jobs.proofs import STOPPED_STATES, ended_at, look_again_at, proof_due, receipt_of
 from prefect_jobs.report_names import WITHDRAWN
 from prefect_jobs.sidecar.receipt import without_receipt
 
@@ -34,7 +34,7 @@ class Job:
     started_at: datetime | None
     completed_at: datetime | None
     due_at: datetime | None
-    """When it goes on by the clock alone: a waiting one may start, a killed one ends without a proof."""
+    """When it goes on by the clock alone: a waiting one may start, no receipt of an ended one is awaited any more."""
     attempt: int
     deployment_id: str | None
     parameters: Mapping[str, Any]
@@ -164,7 +164,7 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
     # Whatever name a cancellation has: a run that never ran has not begun.
     name = WITHDRAWN if run.state_type == "CANCELLING" and run.run_count == 0 else run.state_name
     status, state = job_state(run.state_type, name, scheduled_for=run.scheduled_for, now=now)
-    due = proof_due(run)
+    due, look_again = proof_due(run), look_again_at(run)
     if due is not None and now < due:
         status, state = ABORTING
     created_at = became_due(run)
@@ -202,7 +202,7 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         created_at=created_at,
         started_at=started_at,
         completed_at=max(completed_at, started_at or created_at) if completed_at else None,
-        due_at=run.scheduled_for if status == "pending" else due if state == ABORTING.state else None,
+        due_at=run.scheduled_for if status == "pending" else look_again if look_again and now < look_again else None,
         attempt=max(1, run.run_count),
         deployment_id=run.deployment_id,
         parameters=clean_value(dict(run.parameters)),

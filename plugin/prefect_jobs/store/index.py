@@ -472,7 +472,7 @@ class JobIndex:
             yield ids
 
     async def unproven(self, *, now: datetime) -> AsyncIterator[list[str]]:
-        """Ids, some hundred at a time, of the killed jobs whose proof is awaited no longer."""
+        """Ids, some hundred at a time, of the jobs that Prefect calls ended and whose receipt is awaited no longer."""
         async for ids in self._ids(self._columns.unproven(to_microseconds(now))):
             yield ids
 
