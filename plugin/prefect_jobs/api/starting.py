@@ -195,8 +195,10 @@ async def start(
         RequestValidationError: 422, there is no such type or deployment, or a parameter breaks the schema.
         NoDeployment: 409.
         PrefectUnavailable: 503.
+        NoSpace: 507.
     """
     caller.require(role_to_start(job_type))
+    adapter.room.require("start the job")  # Prefect would have it, and nobody here would know
     found = await adapter.types.find(job_type, deployment)
     if found is None:
         raise _invalid(("job_type",), f"There is no job type {job_type}", job_type)
