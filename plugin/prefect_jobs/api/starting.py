@@ -1,5 +1,6 @@
 """Which jobs there can be, and starting one (contract 4.2, 16.4)."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -119,7 +120,9 @@ class JobRequest(BaseModel):
 @router.get("/types", responses={503: {"model": ErrorAnswer}})
 async def list_types(adapter: TheAdapter) -> JobTypes:
     """List the types of jobs: the built-in ones first, then every other flow on the server by name."""
-    return JobTypes(job_types=[_wire_type(adapter, found) for found in await adapter.types.all()])
+    known = await adapter.types.all()
+    # Schemas are searched for secrets, and as large as their authors like.
+    return JobTypes(job_types=await asyncio.to_thread(lambda: [_wire_type(adapter, found) for found in known]))
 
 
 def _wire_type(adapter: Adapter, found: JobTypeFound) -> JobType:
@@ -247,7 +250,8 @@ async def _completed(
             raise _invalid(("like",), f"Job {like} is of another type: {run.flow_name}", like)
         model = run.parameters
     try:
-        return {**model, **filled(parameters, adapter.secrets.schemas(job_type), {**own, **model})}
+        schemas = adapter.secrets.schemas(job_type)
+        return {**model, **await asyncio.to_thread(filled, parameters, schemas, {**own, **model})}
     except MaskStandsForNothing as error:
         raise _invalid(("parameters", *error.path), str(error), None) from None
 
