@@ -14,6 +14,7 @@ from prefect_jobs.finished_files import new_finished_file
 from prefect_jobs.gateway.fake import completed
 from prefect_jobs.room import SPARE, NoSpace, Room, free_bytes, is_full, needing_room
 from prefect_jobs.store.errors import StoreFull, StoreUnavailable, in_our_words
+from tests.stack import eventually
 from tests.unit.serving import KEYS, OPERATOR, Client, served
 
 
@@ -103,6 +104,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 def client(tmp_path: Path, disk: Disk) -> Generator[Client]:
     with served(tmp_path, [completed(id="one")], deployed=("export", "import"), api_keys=KEYS) as opened:
         opened.headers["X-API-Key"] = OPERATOR
+        eventually(lambda: opened.get("/readyz").is_success)  # Prefect's jobs have been read
         yield opened
 
 
