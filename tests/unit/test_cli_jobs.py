@@ -85,6 +85,20 @@ def test_the_list_fits_into_80_columns(server: JobsServer, run: Run) -> None:
     assert re.search(r"^5d1c0f4e +a_rather_long_j… +running +███░░░░░  38%", output, re.MULTILINE)
 
 
+def test_ids_are_never_cut_however_long_they_must_be(server: JobsServer, run: Run) -> None:
+    """A schedule prepares runs in one moment: their ids begin alike, and were cut where they differ."""
+    ids = [f"0192f0c8-a1b2-7abc-9a3e-3f6b8a2c9e1{end}" for end in "012"]
+    for job_id in ids:
+        server.put(job_id, "pending", message="waits", job_type="a_rather_long_job_type")
+
+    printed = [line.split()[0] for line in run("list")[1].splitlines()[1:]]
+
+    assert sorted(printed) == ids
+    for text in printed:
+        server.log(text, "hello")
+        assert run("logs", text)[1].endswith("hello\n")
+
+
 def test_a_list_without_a_terminal_has_no_colours(server: JobsServer, run: Run) -> None:
     server.put(ID, "failed")
 

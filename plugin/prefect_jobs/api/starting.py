@@ -243,7 +243,7 @@ async def _completed(
     """
     model: Mapping[str, Any] = {}
     if like is not None:
-        run = next((run for run in await adapter.gateway.read_runs([like]) if run.id == like), None)
+        run = next(iter(await adapter.gateway.read_runs([like])), None)
         if run is None:
             raise _invalid(("like",), f"No job found with ID: {like}", like)
         if run.flow_name != job_type:
