@@ -14,7 +14,17 @@ from prefect_jobs.proofs import STOPPED_STATES, ended_at, look_again_at, proof_d
 from prefect_jobs.report_names import WITHDRAWN
 from prefect_jobs.sidecar.receipt import without_receipt
 
-Stoppable = Literal["cooperative", "prefect"]
+Stoppable = Literal["cooperative", "prefect", "with_parent"]
+
+
+def stoppable(*, uses_kit: bool, inside_of: str | None) -> Stoppable:
+    """How a job is stopped: one of the kit stops at a checkpoint and can be aborted, others get Prefect's cancel.
+
+    That ends a process, so it is for a job that has one of its own.
+    """
+    if uses_kit:
+        return "cooperative"
+    return "prefect" if inside_of is None else "with_parent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +60,16 @@ class Job:
     """The receipt of its end, where there is one."""
     longest_gap: int | None = None
     """Microseconds that this attempt told no progress, at most; see ``gaps``."""
+    inside_of: str | None = None
+    """The job in whose process it runs; empty where that is not known, None where it has a process of its own."""
     version: int = 0
     slot: int = 0
     """The key of its row in the index."""
 
     @property
     def stoppable(self) -> Stoppable:
-        """How it is stopped: one of the kit stops at a checkpoint and can be aborted, others get Prefect's cancel."""
-        return "cooperative" if self.uses_kit else "prefect"
+        """How it is stopped, see ``stoppable``."""
+        return stoppable(uses_kit=self.uses_kit, inside_of=self.inside_of)
 
     @property
     def result_fields(self) -> Mapping[str, Any]:
@@ -212,4 +224,5 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         prepared_at=run.created_at if run.scheduled_by_prefect else None,
         state_name=state_name,
         receipt=receipt_of(run) if status in ENDED else None,
+        inside_of=run.inside_of,
     )

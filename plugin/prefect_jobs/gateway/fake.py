@@ -110,6 +110,8 @@ class FakePrefect:
         """Work pools; a run is in the one that it names."""
         self.workers: dict[str, tuple[str, ...]] = {}
         """The workers that are online, by their pool."""
+        self.done_with: set[str] = set()
+        """Runs of which their worker has said that their process is gone."""
         self.places: dict[str, Places] = {}
         """Deployments with what is known of their limits, by their ids."""
         self._subscribers: list[asyncio.Queue[RunEvent | None]] = []
@@ -366,6 +368,11 @@ class FakePrefect:
         """See ``Gateway``."""
         self._asked()
         return sorted((at for at, beating in self._beats if beating == run_id), reverse=True)[:2]
+
+    async def given_up(self, run_id: str, *, since: datetime) -> bool:
+        """See ``Gateway``."""
+        self._asked()
+        return run_id in self.done_with
 
     async def delete_run(self, run_id: str) -> None:
         """See ``Gateway``."""

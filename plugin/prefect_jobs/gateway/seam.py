@@ -214,6 +214,10 @@ class Gateway(Protocol):
         """When the run's process gave its last two signs of life, the newest first; none where it gives none."""
         ...
 
+    async def given_up(self, run_id: str, *, since: datetime) -> bool:
+        """Whether the worker that took a run has said since then that the run's process is gone."""
+        ...
+
     async def delete_run(self, run_id: str) -> None:
         """Delete a run, in whatever state. One that is gone already is no error."""
         ...
