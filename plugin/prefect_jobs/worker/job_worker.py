@@ -25,9 +25,11 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.responses import WorkerFlowRunResponse
+from prefect.context import SettingsContext, get_settings_context
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_flow_run
 from prefect.logging import get_logger
+from prefect.settings import PREFECT_CLIENT_MAX_RETRIES
 from prefect.workers.base import BaseWorkerResult
 from prefect.workers.process import ProcessJobConfiguration, ProcessWorker, ProcessWorkerResult
 
@@ -45,6 +47,8 @@ REPORT = 1.5
 """Seconds, after the last process has ended, to write the states."""
 LOOK_EVERY = 0.05
 LOOK_AFTER_EVERY = 5.0
+SAID_AGAIN_AFTER = 10.0
+"""Seconds without an outage after which the next one is said in the log."""
 ASK_AGAIN_AFTER = 1.0
 """Seconds until a server that was away is asked again."""
 
@@ -91,7 +95,8 @@ class JobWorker(ProcessWorker):
         return []
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
-        return await with_a_place(self.client, await super()._get_scheduled_flow_runs())
+        with _asking_once():
+            return await with_a_place(self.client, await super()._get_scheduled_flow_runs())
 
     async def sync_with_backend(self) -> None:
         """Tell the server that this worker lives."""
@@ -243,7 +248,8 @@ class JobWorker(ProcessWorker):
         """What the server answers, however long it is away; a worker that is to end waits no longer."""
         while True:
             try:
-                return await ask(self.client, *args, **options)
+                with _asking_once():
+                    return await ask(self.client, *args, **options)
             except httpx.HTTPError as error:
                 if not is_outage(error) or self._ending:
                     raise
@@ -335,7 +341,10 @@ class JobWorker(ProcessWorker):
         except httpx.HTTPError as error:
             if not is_outage(error):
                 raise
-            self._away_at = time.monotonic()
+            now, before = time.monotonic(), self._away_at
+            self._away_at = now
+            if now - before < SAID_AGAIN_AFTER:
+                return
             answer = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
             logger.warning("Prefect does not answer (%s); looking again", answer)
 
@@ -360,6 +369,15 @@ class JobWorker(ProcessWorker):
             await asyncio.sleep(LOOK_EVERY)
         for task in asked.values():
             task.cancel()
+
+
+@contextmanager
+def _asking_once() -> Generator[None]:
+    """Let Prefect's client tell of an outage. It would bear one of a minute itself, and nobody would know of it."""
+    context = get_settings_context()
+    settings = context.settings.copy_with_update({PREFECT_CLIENT_MAX_RETRIES: 0})
+    with SettingsContext(profile=context.profile, settings=settings):
+        yield
 
 
 def is_outage(error: httpx.HTTPError) -> bool:
