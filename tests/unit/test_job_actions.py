@@ -248,13 +248,13 @@ async def test_a_job_cancelled_before_it_began_is_stopping_and_ends_once(stage: 
 
 
 async def test_a_retry_cancelled_before_it_began_is_stopping_too(stage: Stage) -> None:
-    run = stage.prefect.put(a_run("PENDING", run_count=1))
+    run = stage.prefect.put(a_run("PENDING", deployment_id="d", run_count=1))
     job = await stage.actions.cancel(run.id, by=None)
     assert (job.status, job.state, job.message) == ("pending", "stopping", None)
 
 
 async def test_a_job_is_found_by_both_its_words_while_it_is_stopping_and_has_not_begun(stage: Stage) -> None:
-    waiting, working = stage.prefect.put(a_run("PENDING")), stage.prefect.put(running(1))
+    waiting, working = stage.prefect.put(a_run("PENDING", deployment_id="d")), stage.prefect.put(running(1))
     for run in (waiting, working):
         await stage.actions.cancel(run.id, by=None)
 
@@ -301,7 +301,7 @@ async def test_a_job_that_another_kind_of_worker_gave_up_is_ended(stage: Stage) 
 
 
 async def test_a_pending_job_that_was_taken_is_removed_all_the_same(stage: Stage) -> None:
-    run = stage.prefect.put(a_run("PENDING"))
+    run = stage.prefect.put(a_run("PENDING", deployment_id="d"))
     await stage.actions.purge(run.id, by=None)
     assert await stage.prefect.read_runs([run.id]) == []
 

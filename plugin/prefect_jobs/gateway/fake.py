@@ -321,9 +321,10 @@ class FakePrefect:
         run = self._held(run_id)
         if run.state_type in TERMINAL_TYPES:
             raise StateRefused(f"it is in Prefect's terminal state {run.state_name}")
-        if run.state_type == "SCHEDULED":
+        taken = run.state_type == "PENDING" and (run.deployment_id or run.pool_name)
+        if run.state_type in ("SCHEDULED", "PENDING") and not taken:
             self._move(run, "CANCELLED", "Cancelled", message, ended_at=_now())
-        elif run.state_type == "PENDING":
+        elif taken:
             self._move(run, "CANCELLING", WITHDRAWN, message)
         elif run.state_type != "CANCELLING":
             self._move(run, "CANCELLING", "Stopping" if cooperative else "Cancelling", message)
