@@ -20,7 +20,7 @@ from prefect_jobs.client import (
     Refused,
     WaitedTooLong,
 )
-from prefect_jobs.client.change_feed import read_events
+from prefect_jobs.client.change_feed import ChangeFeed, read_events
 from prefect_jobs.client.connection import Connection
 from prefect_jobs.client.log_follower import PONG, LogFollower
 from prefect_jobs.client.log_socket import socket_url
@@ -125,6 +125,24 @@ def test_a_feed_that_stays_away_ends_after_five_more_tries(server: JobsServer) -
         for pause, wait in zip((1, 2, 4, 8, 16), server.clock.slept, strict=True)
     ]
     assert len(server.asked) == 6
+
+
+def test_a_feed_whose_client_is_closed_while_it_connects_again_ends_without_a_word(
+    server: JobsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread reads the feed. The one who waited was interrupted and closed both, just after the thread had looked
+    whether it should go on: httpx then raises a bare RuntimeError, which ended the thread with a traceback."""
+    connection = server.client()._connection  # pyright: ignore[reportPrivateUsage]
+    feed, stream = ChangeFeed(connection), connection.stream
+
+    def closed_meanwhile(*asked: Any, **options: Any) -> Any:
+        feed.close()
+        connection.close()
+        return stream(*asked, **options)
+
+    monkeypatch.setattr(connection, "stream", closed_meanwhile)
+
+    assert list(feed) == []
 
 
 def test_a_server_without_a_feed_says_so_at_once() -> None:
