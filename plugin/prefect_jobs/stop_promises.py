@@ -17,7 +17,7 @@ from prefect_jobs.feed import Feed
 from prefect_jobs.gateway import Gateway, GatewayError, Outlook, PrefectUnavailable
 from prefect_jobs.history import Histories
 from prefect_jobs.jobs import Job
-from prefect_jobs.store import JobIndex
+from prefect_jobs.store import JobIndex, StoreError
 from prefect_jobs.store.history import StopAsked
 from prefect_jobs.transitions import CLOCKS_APART
 
@@ -66,7 +66,10 @@ class StopPromises:
                 changed = self._promises.keys() if changes is None else {change.job_id for change in changes}
                 self._due |= changed & self._promises.keys()
                 await self._look()
-            except Exception:  # the database may be away for a while; a promise stays one
+            except StoreError as error:  # away for a while, or its disk full; a promise stays one
+                logger.warning("what was promised to be cancelled could not be looked at: %s", error)
+                await asyncio.sleep(1.0)
+            except Exception:
                 logger.exception("what was promised to be cancelled could not be looked at")
                 await asyncio.sleep(1.0)
             await asyncio.sleep(REST)

@@ -3,7 +3,8 @@
 import errno
 import os
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from prefect_jobs.finished_files import new_finished_file
-from prefect_jobs.gateway.fake import completed
+from prefect_jobs.gateway.fake import completed, running
 from prefect_jobs.room import SPARE, NoSpace, Room, free_bytes, is_full, needing_room
+from prefect_jobs.store.database import Database
 from prefect_jobs.store.errors import StoreFull, StoreUnavailable, in_our_words
 from tests.stack import eventually
 from tests.unit.serving import KEYS, OPERATOR, Client, served
@@ -160,3 +162,25 @@ def test_a_disk_that_runs_full_during_an_upload_is_507_and_keeps_nothing(
 def test_a_room_is_said_to_be_full_by_its_folder(disk: Disk, tmp_path: Path) -> None:
     disk.free = 0
     assert Room([tmp_path]).part().reasons == (f"not enough space in {tmp_path}",)
+
+
+def test_what_happens_at_prefect_while_the_disk_is_full_is_seen_when_there_is_room(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The feed wrote a traceback a second, on a full disk, and the index fell silent."""
+
+    @asynccontextmanager
+    async def full(_database: Database) -> AsyncGenerator[Any]:
+        raise StoreFull
+        yield
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Database, "writing", full)
+        client.app.state.fake.put(running(10, id="two"))
+        eventually(lambda: any("Not enough space" in record.getMessage() for record in caplog.records))
+        eventually(lambda: client.get("/readyz").status_code == 503, within=60)
+        assert client.get("/api/jobs/one").status_code == 200
+
+    eventually(lambda: client.get("/api/jobs/two").json()["status"] == "running", within=60)
+    eventually(lambda: client.get("/readyz").is_success, within=60)
+    assert [record.getMessage() for record in caplog.records if record.exc_info] == []
