@@ -138,6 +138,7 @@ class LogIngest:
             self._unsettled.discard(job_id)
             return
         if self._tails.is_watched(job_id) and not job.ended:
+            self._tails.wake(job_id)  # it was announced, but some announcements get lost
             self._unsettled.discard(job_id)
             return
         try:

@@ -146,6 +146,7 @@ async def open_adapter(
         async with _proved(database), create_task_group() as tasks:
             tasks.start_soon(feed.run)
             tasks.start_soon(ingest.run)
+            tasks.start_soon(tails.heed, hub)
             tasks.start_soon(broadcast.run)
             tasks.start_soon(bulk.run)
             tasks.start_soon(actions.keep_promises)

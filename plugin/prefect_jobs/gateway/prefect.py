@@ -438,16 +438,17 @@ class PrefectGateway:
         return [_log_line(line) for line in lines]
 
     @asynccontextmanager
-    async def log_wakeups(self, run_id: str) -> AsyncGenerator[AsyncIterator[None]]:
+    async def log_wakeups(self, *run_ids: str) -> AsyncGenerator[AsyncIterator[str]]:
         """See ``Gateway``."""
-        log_filter = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[UUID(run_id)]))
+        wanted = [UUID(run_id) for run_id in run_ids if _is_uuid(run_id)]
+        log_filter = LogFilter(flow_run_id=LogFilterFlowRunId(any_=wanted))
         async with PrefectLogsSubscriber(self._url, filter=log_filter, reconnection_attempts=0) as subscriber:
 
-            async def ticks() -> AsyncIterator[None]:
-                async for _line in subscriber:
-                    yield
+            async def announced() -> AsyncIterator[str]:
+                async for line in subscriber:
+                    yield str(line.flow_run_id)
 
-            yield ticks()
+            yield announced()
 
     # -- events ---------------------------------------------------------------------------------------------------
 

@@ -266,6 +266,10 @@ class Gateway(Protocol):
         """Events of runs as they happen; the iteration ends or raises when the connection is lost."""
         ...
 
-    def log_wakeups(self, run_id: str) -> AbstractAsyncContextManager[AsyncIterator[None]]:
-        """A tick for each line that Prefect announces for this run; lines themselves come from ``read_logs``."""
+    def log_wakeups(self, *run_ids: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """The id of a run for each line that Prefect announces of one of these runs, by one connection.
+
+        Lines themselves come from ``read_logs``: some are not announced when many come at once. The iteration ends or
+        raises when the connection is lost.
+        """
         ...
