@@ -230,6 +230,33 @@ def test_a_log_of_which_only_the_tail_is_wanted(server: JobsServer, run: Run) ->
     assert [line.split(maxsplit=2)[2] for line in run("logs", ID, "--tail=2")[1].splitlines()] == ["line 28", "line 29"]
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({}, ""),
+        ({"complete": True, "as_of": "2026-03-04T08:15:00Z"}, ""),
+        ({"complete": False, "as_of": None}, "Lines may be missing: the log has not been read to its end yet.\n"),
+    ],
+)
+def test_a_log_that_may_lack_lines_is_not_printed_as_if_it_were_whole(
+    server: JobsServer, run: Run, state: dict[str, object], said: str
+) -> None:
+    server.put(ID)
+    server.log(ID, "known")
+    server.log_state = state
+
+    code, output, error = run("logs", ID)
+
+    assert (code, output.splitlines()[-1].endswith("known"), error) == (0, True, said)
+
+
+def test_the_time_since_which_lines_may_be_missing_is_said(server: JobsServer, run: Run) -> None:
+    server.put(ID)
+    server.log_state = {"complete": False, "as_of": (datetime.now(UTC) - timedelta(minutes=10, seconds=5)).isoformat()}
+
+    assert re.fullmatch(r"Lines may be missing: the last time that none was is 10m\d\ds ago\.\n", run("logs", ID)[2])
+
+
 def test_a_level_that_is_none_is_refused(server: JobsServer, run: Run) -> None:
     assert run("logs", ID, "--level=loud")[0] == ExitCode.REFUSED
     assert server.asked == []

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
 from typing import Any
@@ -355,6 +356,17 @@ def frame(line: Body) -> Body:
 
 def position(*, complete: bool) -> Body:
     return {"type": "position", "seq": 1, "total_lines": 1, "complete": complete}
+
+
+def test_the_state_of_a_log_says_as_of_when_it_was_whole(server: JobsServer) -> None:
+    server.put("a", "running")
+    server.log("a", "one", "two")
+    server.log_state = {"complete": False, "as_of": "2026-03-04T08:15:00.5Z"}
+
+    state = server.client().log_state("a")
+
+    assert (state.total_lines, state.complete) == (2, False)
+    assert state.as_of == datetime(2026, 3, 4, 8, 15, 0, 500_000, tzinfo=UTC)
 
 
 def test_following_ends_when_the_job_has_ended_and_its_log_is_complete(server: JobsServer) -> None:
