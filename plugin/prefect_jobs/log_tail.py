@@ -8,6 +8,7 @@ copied behind its back.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -32,6 +33,8 @@ T = TypeVar("T")
 SETTLE_AFTER = timedelta(seconds=15)
 """So long after its end a job's last lines may still be on their way."""
 HEED_EVERY = 1.0
+READ_LATELY = 10.0
+"""Seconds within which a watched log was read that is not read again only because its job logged."""
 VIEW_PAGE = 500
 """Lines that a viewer gets by one look at the store."""
 SHARED_FOR = 0.2
@@ -47,16 +50,17 @@ class TailPace:
     poll: float = 1.0
     poll_without_socket: float = 0.3
     prove_every: float = 5.0
-    share: float = 0.25
-    """Of the questions that may be asked, as many are for looking without news, and as many for proofs: with many
-    watched logs each waits the longer for them, so that those of which there is news need not wait."""
-    breath: float = 0.02
-    """So long a log rests that was just read: lines are announced one by one, and come by the hundred."""
     patience: float = 3.0
     patience_for_tail: float = 0.05
     """When lines are stored already, so long a reader of the newest ones waits for still newer ones."""
     fill_after: float = 1.0
     """So long the lines in front of a log's end wait: whoever opens a long log is to see its end first."""
+    looks_share: float = 0.1
+    proofs_share: float = 0.25
+    """Of the questions that may be asked, so many are for looking without news, and for proofs: with many watched logs
+    each waits the longer for them, so that those of which there is news need not wait."""
+    breath: float = 0.02
+    """So long a log that was announced waits: lines are announced one by one, and come by the hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class _Tail:
     news: asyncio.Event = field(default_factory=asyncio.Event)
     told: tuple[object, ...] | None = None
     """What the feed said last of the job, as far as it concerns its log."""
+    read_at: float = 0.0
     proved_at: float = 0.0
     prove_pause: float = 0.0
     viewers: int = 0
@@ -333,8 +338,9 @@ class LogTails:
         return tail is not None and tail.viewers > 0
 
     def wake(self, job_id: str) -> None:
-        """There may be news of this log, if somebody watches it."""
-        if tail := self._tails.get(job_id):
+        """There is news of this log; if it is watched, and was not read lately, its announcement may have got lost."""
+        tail = self._tails.get(job_id)
+        if tail is not None and time.monotonic() - tail.read_at > READ_LATELY:
             tail.wake.set()
 
     async def heed(self, hub: ChangeHub) -> None:
@@ -354,17 +360,17 @@ class LogTails:
             while True:
                 tail.wake.clear()
                 await self._step(job_id, tail)
-                await asyncio.sleep(self._pace.breath)
                 pause = self._pace.poll if self._wakeups.hears(job_id) else self._pace.poll_without_socket
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._in_turn(pause)):
+                    async with asyncio.timeout(self._in_turn(pause, self._pace.looks_share)):
                         await tail.wake.wait()
+                        await asyncio.sleep(self._pace.breath)
         finally:
             self._wakeups.drop(job_id)
 
-    def _in_turn(self, pause: float) -> float:
-        """This pause, or so long that all that is watched gets its turn within the budget."""
-        return max(pause, (len(self._tails) - 1) / (self._budget.rate * self._pace.share))
+    def _in_turn(self, pause: float, share: float) -> float:
+        """This pause, or so long that all that is watched gets its turn within this share of the budget."""
+        return max(pause, (len(self._tails) - 1) / (self._budget.rate * share))
 
     async def _step(self, job_id: str, tail: _Tail) -> None:
         """Read once, if there can be more to read."""
@@ -375,14 +381,24 @@ class LogTails:
             self._wakeups.drop(job_id)
             return
         self._wakeups.add(job_id, tail.wake.set)
-        began = time.monotonic()
-        prove = began - tail.proved_at > tail.prove_pause
-        work = self._start(job_id, "copy", lambda: self.copy(job, urgent=True, prove=prove))
+        work = self._start(job_id, "copy", lambda: self.copy(job, urgent=True, prove=False))
         await asyncio.wait([work.task])
-        if prove:
+        tail.read_at = time.monotonic()
+        if tail.read_at - tail.proved_at > tail.prove_pause:
+            # Beside the reading of what is announced, which does not wait for it.
+            self._start(job_id, "proof", lambda: self._prove(job, tail))
+
+    async def _prove(self, job: Job, tail: _Tail) -> None:
+        began = time.monotonic()
+        try:
+            if (await self._store.book(job.job_id)).gap is None:
+                announce = functools.partial(self._announce, job.job_id)
+                await self._copier.prove(job.job_id, urgent=False, announce=announce)
+        finally:
             tail.proved_at = time.monotonic()
             # Counting a long log takes time: it may take a tenth of Prefect's.
-            tail.prove_pause = self._in_turn(max(self._pace.prove_every, 10 * (tail.proved_at - began)))
+            pause = max(self._pace.prove_every, 10 * (tail.proved_at - began))
+            tail.prove_pause = self._in_turn(pause, self._pace.proofs_share)
 
 
 class Watch:
