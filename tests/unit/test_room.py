@@ -167,7 +167,7 @@ def test_a_room_is_said_to_be_full_by_its_folder(disk: Disk, tmp_path: Path) -> 
 def test_what_happens_at_prefect_while_the_disk_is_full_is_seen_when_there_is_room(
     client: Client, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The feed wrote a traceback a second, on a full disk, and the index fell silent."""
+    """What could not be written is read again, and until then the log says why in a line."""
 
     @asynccontextmanager
     async def full(_database: Database) -> AsyncGenerator[Any]:
