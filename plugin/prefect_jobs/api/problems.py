@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -141,6 +141,10 @@ def no_space_answer(scope: Scope, detail: str) -> JSONResponse:
 def _field_error(error: Mapping[str, Any]) -> FieldError:
     value = error.get("input")
     where = [str(part) for part in error["loc"]]
+    if where[:1] == ["query"] and isinstance(value, list):
+        # A parameter that may be repeated, and was not.
+        given = cast("list[object]", value)
+        value = given[0] if len(given) == 1 else given
     # What was sent instead of a missing field is no value of it, and a key that is no good may be somebody's.
     hidden = error["type"] == "missing" or not SECRET_FIELDS.isdisjoint(where) or tuple(where) in SECRET_PLACES
     return FieldError(
