@@ -55,6 +55,7 @@ def serve(
         from prefect_jobs.api.connections import server_config
         from prefect_jobs.databases import DatabaseNotOpened
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
+        from prefect_jobs.served_folders import note_served
         from prefect_jobs.store import open_database
         from prefect_jobs_ui import mount_page
 
@@ -63,7 +64,10 @@ def serve(
             pass
 
     with refusing(PrefectUnreachable):
-        reachable_prefect()
+        prefect_api = reachable_prefect()
+    with refusing_with("The folders of finished files cannot be written", OSError):
+        for folder in (settings.exports_path, settings.backups_path):
+            note_served(folder, prefect_api)
     # Uvicorn would tell of a database that does not open in forty lines.
     with refusing_missing_parts(), refusing_with("The job index cannot be opened", DatabaseNotOpened, OSError):
         asyncio.run(open_index_once())
