@@ -133,8 +133,9 @@ class LogTails:
 
     async def close(self) -> None:
         """End all reading; what is stored stays valid."""
-        await self._wakeups.close()
-        tasks = [work.task for tail in self._tails.values() for work in tail.works.values()]
+        # All are told to end before any is waited for: who closes may be cancelled again while it waits.
+        tasks: list[asyncio.Task[Any]] = self._wakeups.end()
+        tasks += [work.task for tail in self._tails.values() for work in tail.works.values()]
         tasks += [tail.follower for tail in self._tails.values() if tail.follower]
         for task in tasks:
             task.cancel()

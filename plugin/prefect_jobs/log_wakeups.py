@@ -72,14 +72,18 @@ class LogWakeups:
         """Whether lines of this log are announced."""
         return job_id in self._heard
 
-    async def close(self) -> None:
-        """End the subscription."""
+    def end(self) -> list[asyncio.Task[None]]:
+        """Tell the subscription to end. Returns what may be waited for."""
         tasks = [task for task in (self._keeping, self._listening) if task is not None]
         self._keeping = None
         self._wanted.clear()
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return tasks
+
+    async def close(self) -> None:
+        """End the subscription."""
+        await asyncio.gather(*self.end(), return_exceptions=True)
 
     # -- the subscription -------------------------------------------------------------------------------------------
 
