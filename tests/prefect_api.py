@@ -20,7 +20,9 @@ class PrefectApi:
     @classmethod
     @contextmanager
     def of(cls, stack: Stack) -> Generator["PrefectApi"]:
-        with httpx.Client(base_url=stack.prefect_api_url, timeout=30) as http:
+        name, _, password = (stack.prefect_auth or "").partition(":")
+        auth = (name, password) if name else None
+        with httpx.Client(base_url=stack.prefect_api_url, timeout=30, auth=auth) as http:
             yield cls(http)
 
     def post(self, path: str, body: object) -> Any:

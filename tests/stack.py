@@ -101,11 +101,18 @@ class Stack:
         return self.log_file.read_text(errors="replace")
 
     @property
+    def prefect_auth(self) -> str | None:
+        """What the stack's Prefect server asks for, where there are API keys: `name:password`."""
+        file = self.data_dir / "prefect-auth"
+        return file.read_text().strip() if file.exists() else None
+
+    @property
     def environment(self) -> dict[str, str]:
         """For a command that is to work with this stack, such as `python myflow.py`."""
         return {
             **clean_environment(),
             "PREFECT_API_URL": self.prefect_api_url,
+            **({"PREFECT_API_AUTH_STRING": self.prefect_auth} if self.prefect_auth else {}),
             "PREFECT_HOME": str(self.data_dir / "prefect"),
             "PREFECT_JOBS_DATA_DIR": str(self.data_dir),
             **_as_environment(self.databases),

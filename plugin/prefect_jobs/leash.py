@@ -1,4 +1,4 @@
-"""Runs a command that must not outlive its parent: `leash.py <parent pid> <signal> <command> ...`.
+"""Runs a command that must not outlive its parent: `leash.py <parent pid> <signal> <umask> <command> ...`.
 
 A supervisor or worker that is killed with SIGKILL cannot stop its children. On Linux a process can ask the kernel for a
 signal at its parent's death and keeps that wish across exec, so this file asks and becomes the command. It does so in a
@@ -14,18 +14,23 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
-def leashed(command: list[str] | tuple[str, ...], signum: signal.Signals) -> list[str]:
+def leashed(command: list[str] | tuple[str, ...], signum: signal.Signals, *, umask: int | None = None) -> list[str]:
     """The command that runs this one as a child of this process, which gets this signal at this process's death.
+
+    With a umask it has that one instead of this process's.
 
     It may get the signal several times: to the kernel a parent is a thread, and those of a process die one by one. For
     the same reason it is to be started from the main thread.
     """
-    return [sys.executable, "-IS", os.path.abspath(__file__), str(os.getpid()), str(int(signum)), *command]
+    mask = "-" if umask is None else f"{umask:o}"
+    return [sys.executable, "-IS", os.path.abspath(__file__), str(os.getpid()), str(int(signum)), mask, *command]
 
 
 def main() -> None:
     """Ask for the signal at the parent's death, then become the command."""
-    parent, signum, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    parent, signum, mask, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]
+    if mask != "-":
+        os.umask(int(mask, 8))
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signum)
     if os.getppid() != parent:  # it died before we asked

@@ -14,6 +14,12 @@ ADAPTER_URL = "PREFECT_JOBS_ADAPTER_URL"
 """Where running jobs find the jobs API, such as `http://127.0.0.1:8000`: they hear of a stop there first."""
 ADAPTER_KEY = "PREFECT_JOBS_ADAPTER_KEY"
 """An API key of the role `viewer` for that, where the jobs API asks for keys."""
+SIDECAR_KEY_FILE = "PREFECT_JOBS_SIDECAR_KEY_FILE"
+"""A file that holds such a key. A worker names it to its jobs instead of the key: it cannot know which of them have a
+sidecar, and whatever a job starts reads its environment."""
+API_KEYS = ("PREFECT_JOBS_API_KEYS", "PREFECT_JOBS_API_KEYS_FILE")
+API_AUTH = "PREFECT_API_AUTH_STRING"
+SERVER_AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 ONE_CONNECTION = "prefect_jobs_one_connection"
 """The SQLAlchemy plugin of ``prefect_jobs.one_connection``, by the name of its entry point."""
 
@@ -56,6 +62,11 @@ def embedded_server(data: Path, port: int = 4200) -> dict[str, str]:
         "PREFECT_SERVER_LOGS_STREAM_OUT_ENABLED": "true",
         "PREFECT_SERVER_LOGS_STREAM_PUBLISHING_ENABLED": "true",
     }
+
+
+def for_server(environment: Mapping[str, str]) -> dict[str, str | None]:
+    """What of our own settings Prefect's server is not to have: databases, keys, none of which it uses."""
+    return {name: None for name in environment if name.startswith("PREFECT_JOBS_") and name != "PREFECT_JOBS_DATA_DIR"}
 
 
 def apply(wanted: Mapping[str, str]) -> None:

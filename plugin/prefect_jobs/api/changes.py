@@ -40,7 +40,7 @@ class ChangeReader:
     async def events(self) -> AsyncIterator[ServerSentEvent]:
         """Every event from this place on, until the server stops."""
         loop = asyncio.get_running_loop()
-        known: tuple[object, ...] = ()
+        told: dict[str, Any] = {}
         due = 0.0
         while not self._adapter.hub.closed:
             changes = await self._next()
@@ -56,10 +56,8 @@ class ChangeReader:
                 self._at = changes[-1].version
                 continue
             status = self._adapter.feed.status()
-            said = status.prefect, status.complete, status.behind_seconds > 0
-            if loop.time() >= due or said != known:
-                known = said
-                told: dict[str, Any] = {
+            if loop.time() >= due or (told["prefect"], told["complete"]) != (status.prefect, status.complete):
+                told = {
                     "prefect": status.prefect,
                     "behind_seconds": status.behind_seconds,
                     "complete": status.complete,

@@ -39,11 +39,12 @@ def write_demo_events(settings: "Settings") -> None:
         write_sample(settings.events_database, EVENTS, SEED, now=datetime.now(UTC))
 
 
-async def start_demo_jobs(address: str, console: "Console") -> None:
-    """Start them through the jobs API, as any application would."""
+async def start_demo_jobs(address: str, console: "Console", *, key: str | None = None) -> None:
+    """Start them through the jobs API, as any application would, with this key where it asks for one."""
     import httpx
 
-    async with httpx.AsyncClient(base_url=address, timeout=30, trust_env=False) as http:
+    headers = {"X-API-Key": key} if key else {}
+    async with httpx.AsyncClient(base_url=address, headers=headers, timeout=30, trust_env=False) as http:
         try:
             answers = await asyncio.gather(
                 *(http.post("/api/exports", json=export) for export in EXPORTS),

@@ -8,10 +8,14 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from prefect_jobs.cli.refusals import Refusal
+from prefect_jobs.cli.refusals import Refusal, refusing_with
+from prefect_jobs.private_files import OpenToOthers, close_all, close_folder
 from prefect_jobs.processes import command_line, start_time, with_open_file
+
+if TYPE_CHECKING:
+    from prefect_jobs.settings import Settings
 
 LOCK = "up.lock"
 LEFT_BEHIND_ENDS_WITHIN = 20.0
@@ -46,6 +50,18 @@ def require_writable_folder(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise Refusal(f"Cannot write to the data folder {folder}: {error.strerror or error}.") from error
+
+
+def require_private_files(settings: "Settings") -> None:
+    """Make the data folder if it is missing, and close what is kept to other users, whatever it was like before.
+
+    Raises:
+        Refusal: the folder cannot be written to, or something is another user's and open to others.
+    """
+    require_writable_folder(settings.data_path)
+    with refusing_with("Other users could read what is kept here", OpenToOthers, OSError):
+        close_folder(settings.data_path)
+        close_all((settings.exports_path, settings.uploads_path, settings.backups_path))
 
 
 @contextmanager

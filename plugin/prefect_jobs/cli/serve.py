@@ -34,15 +34,16 @@ def serve(
     from prefect_jobs.cli.settings import load_settings
 
     settings = load_settings(host=host, port=port)
-    from prefect_jobs.cli.preflight import require_free_port, require_writable_folder
+    from prefect_jobs.cli.preflight import require_free_port, require_private_files
 
+    os.umask(0o077)
     # Nothing that this process starts needs them.
     os.environ.pop(API_KEYS, None)
     with refusing_with("The API keys cannot be used", ValueError, OSError):
         keys = settings.every_api_key()
     if settings.listens_to_others and not keys:
         typer.echo(OPEN_TO_ALL.format(host=settings.host), err=True)
-    require_writable_folder(settings.data_path)
+    require_private_files(settings)
     require_free_port(settings.host, settings.port)
     with refusing_missing_parts():
         from prefect_jobs import prefect_environment
@@ -54,8 +55,7 @@ def serve(
         from prefect_jobs.api.app import create_app, end_streams
         from prefect_jobs.api.connections import server_config
         from prefect_jobs.databases import DatabaseNotOpened
-        from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
-        from prefect_jobs.served_folders import note_served
+        from prefect_jobs.prefect_address import PrefectUnreachable, open_prefect, reachable_prefect
         from prefect_jobs.store import open_database
         from prefect_jobs_ui import mount_page
 
@@ -64,10 +64,9 @@ def serve(
             pass
 
     with refusing(PrefectUnreachable):
-        prefect_api = reachable_prefect()
-    with refusing_with("The folders of finished files cannot be written", OSError):
-        for folder in (settings.exports_path, settings.backups_path):
-            note_served(folder, prefect_api)
+        prefect_url = reachable_prefect()
+    if (warning := open_prefect(prefect_url, with_keys=bool(keys))) is not None:
+        typer.echo(f"WARNING: {warning}", err=True)
     # Uvicorn would tell of a database that does not open in forty lines.
     with refusing_missing_parts(), refusing_with("The job index cannot be opened", DatabaseNotOpened, OSError):
         asyncio.run(open_index_once())

@@ -4,20 +4,12 @@ import os
 import secrets
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from prefect_jobs.cli.refusals import refusing, refusing_missing_parts
-
-if TYPE_CHECKING:
-    from prefect_jobs.settings import Settings
-    from prefect_jobs.supervisor import ChildSpec
-
-LOOPBACK = "127.0.0.1"
-WORKER_STOPS_WITHIN = 9.5  # seconds: a little more than it gives its jobs, and what watches them
-OWN = (sys.executable, "-m", "prefect_jobs.cli")
-SERVER = (sys.executable, "-m", "prefect_jobs.embedded_server")
+from prefect_jobs.cli.refusals import refusing, refusing_missing_parts, refusing_with
+from prefect_jobs.cli.up_processes import LOOPBACK, SERVER_AUTH, own_prefect, stages_of
 
 
 def up(
@@ -38,28 +30,36 @@ def up(
     """
     import asyncio
 
-    from prefect_jobs.cli.preflight import only_one, require_free_port, require_writable_folder
+    from prefect_jobs.cli.preflight import only_one, require_free_port, require_private_files
     from prefect_jobs.cli.settings import load_settings
 
     settings = load_settings(host=host, port=port, data_dir=data_dir)
     with refusing_missing_parts():
-        from prefect_jobs.prefect_environment import API_URL
+        from prefect_jobs import prefect_environment as names
+        from prefect_jobs.private_files import OpenToOthers
         from prefect_jobs.restarts import RestartBook
         from prefect_jobs.supervisor import ChildNeverReady, Console, Supervisor
 
     data = settings.data_path
-    require_writable_folder(data)
+    require_private_files(settings)
     with only_one(data) as lock, refusing(ChildNeverReady):
-        prefect_api = os.environ.get(API_URL)
+        prefect_api = os.environ.get(names.API_URL)
         require_free_port(settings.host, settings.port)
         if not prefect_api:
             require_free_port(LOOPBACK, prefect_port)
-        stages = _stages(settings, prefect_api, prefect_port)
+        with refusing_with("The API keys cannot be used", ValueError, OSError):
+            has_keys = bool(settings.every_api_key())
+        # For the demo jobs, which are started as any application would; this process and the API know it, nobody else.
+        own_key = secrets.token_urlsafe(32) if demo and has_keys else None
+        with refusing_with("The secrets cannot be kept", OpenToOthers, OSError):
+            stages = stages_of(settings, prefect_api, prefect_port, own_key=own_key)
         console = Console(
             tuple(spec.name for stage in stages for spec in stage),
             colour=sys.stdout.isatty() and "NO_COLOR" not in os.environ,
         )
-        prefect_url = (prefect_api or _own_prefect(prefect_port)).removesuffix("/api")
+        prefect_url = (prefect_api or own_prefect(prefect_port)).removesuffix("/api")
+        if has_keys and not prefect_api and names.SERVER_AUTH not in os.environ:
+            prefect_url += f"\n              asks for what is in {data / SERVER_AUTH}"
 
         async def run() -> None:
             restarts = RestartBook(data)
@@ -77,7 +77,7 @@ def up(
                 if demo:
                     from prefect_jobs.cli.demo import start_demo_jobs
 
-                    await start_demo_jobs(settings.address, console)
+                    await start_demo_jobs(settings.address, console, key=own_key)
 
             try:
                 await supervisor.run(announce)
@@ -89,53 +89,3 @@ def up(
 
             write_demo_events(settings)
         asyncio.run(run())
-
-
-def _stages(settings: "Settings", prefect_api: str | None, prefect_port: int) -> "list[list[ChildSpec]]":
-    from prefect_jobs.prefect_environment import ADAPTER_KEY, ADAPTER_URL, API_URL, embedded_server
-    from prefect_jobs.supervisor import AnswersHttp, ChildSpec, SaysReady
-
-    data = settings.data_path
-    environment: dict[str, str] = {"PREFECT_JOBS_DATA_DIR": str(data)}
-    stages: list[list[ChildSpec]] = []
-    if not prefect_api:
-        prefect_api = _own_prefect(prefect_port)
-        own = {name: os.environ.get(name, value) for name, value in embedded_server(data, prefect_port).items()}
-        environment |= {**own, API_URL: prefect_api}
-        command = ("prefect", "server", "start", "--host", LOOPBACK, "--port", str(prefect_port))
-        ready = AnswersHttp(f"{prefect_api}/health")
-        stages.append([ChildSpec("prefect", (*SERVER, *command), ready, environment, stop_seconds=3)])
-    # A line for each request would bury what a person in front of the terminal wants to read.
-    quiet = {"PREFECT_JOBS_ACCESS_LOG": os.environ.get("PREFECT_JOBS_ACCESS_LOG", "false")}
-    # Jobs inherit the worker's environment, and a job has no business with the keys of the API. Their sidecars hear of
-    # a stop with a key of their own, which may only read.
-    serving: dict[str, str] = {}
-    working = {"PREFECT_JOBS_API_KEYS": "", ADAPTER_URL: os.environ.get(ADAPTER_URL, settings.address)}
-    if settings.every_api_key():
-        key = secrets.token_urlsafe(32)
-        given = os.environ.get("PREFECT_JOBS_API_KEYS", "")
-        serving = {"PREFECT_JOBS_API_KEYS": f"{given} prefect-jobs-sidecars:viewer:{key}".strip()}
-        working[ADAPTER_KEY] = key
-    on_stop = settings.on_stop or "stop"  # who presses Ctrl-C on everything does not want to wait
-    stages.append(
-        [
-            ChildSpec(
-                "serve",
-                (*OWN, "serve"),
-                AnswersHttp(f"{settings.address}/readyz", alive=f"{settings.address}/healthz"),
-                environment | quiet | serving,
-            ),
-            ChildSpec(
-                "work",
-                (*OWN, "work", "--on-stop", on_stop),
-                SaysReady(),
-                environment | working,
-                stop_seconds=None if on_stop == "finish" else WORKER_STOPS_WITHIN,
-            ),
-        ]
-    )
-    return stages
-
-
-def _own_prefect(port: int) -> str:
-    return f"http://{LOOPBACK}:{port}/api"

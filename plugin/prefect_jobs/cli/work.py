@@ -1,11 +1,13 @@
 """`prefect-jobs work`: executes runs."""
 
+import hashlib
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from prefect_jobs.cli.refusals import refusing, refusing_missing_parts
+from prefect_jobs.cli.refusals import refusing, refusing_missing_parts, refusing_with
 from prefect_jobs.on_stop import OnStop
 
 
@@ -35,11 +37,18 @@ def work(
     from prefect_jobs.cli.settings import load_settings
 
     settings = load_settings(worker_limit=limit, on_stop=on_stop)
-    # Jobs inherit this environment, and a job has no business with the keys of the API.
-    os.environ.pop("PREFECT_JOBS_API_KEYS", None)
+    from prefect_jobs.cli.preflight import require_private_files
+
+    require_private_files(settings)
     with refusing_missing_parts():
         from prefect_jobs import prefect_environment
 
+        # Jobs inherit this environment, and have no business with the API's keys and the index.
+        for unwanted in (*prefect_environment.API_KEYS, "PREFECT_JOBS_INDEX_URL"):
+            os.environ.pop(unwanted, None)
+        if key := os.environ.pop(prefect_environment.ADAPTER_KEY, None):
+            with refusing_with("The key for sidecars cannot be kept", OSError):
+                os.environ[prefect_environment.SIDECAR_KEY_FILE] = _keep(settings.data_path, key)
         prefect_environment.apply(prefect_environment.WORKER)
         from prefect_jobs import declarations, deployments, shipped
         from prefect_jobs.prefect_address import PrefectUnreachable, reachable_prefect
@@ -55,3 +64,12 @@ def work(
     ):
         reachable_prefect()
         asyncio.run(serve_pool(settings, limit=settings.worker_limit, on_stop=settings.on_stop or "finish", name=name))
+
+
+def _keep(folder: Path, key: str) -> str:
+    """Write a key to a file of its own, where workers with another one leave it alone; the file's name."""
+    from prefect_jobs.private_files import write_secret
+
+    file = folder / f"sidecar-key-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+    write_secret(file, key)
+    return os.fspath(file)

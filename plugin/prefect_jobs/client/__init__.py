@@ -36,7 +36,6 @@ from prefect_jobs.client.values import (
     JobStats,
     JobType,
     LogLine,
-    LogState,
     SearchPage,
     Transition,
 )
@@ -64,7 +63,6 @@ __all__ = [
     "JobStats",
     "JobType",
     "LogLine",
-    "LogState",
     "NotReachable",
     "Pace",
     "Refused",

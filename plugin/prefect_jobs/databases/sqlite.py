@@ -12,23 +12,29 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, event
 
 from prefect_jobs.databases.address import DatabaseNotOpened
+from prefect_jobs.private_files import OpenToOthers, make_database
 
 BEGIN = "prefect_jobs_begin"
 """The execution option that says how a transaction begins: `DEFERRED`, or `IMMEDIATE` when it is to write."""
 
 
 def make_folder(address: URL) -> None:
-    """Make the folder of the database's file, for its owner alone.
+    """Make the database's file and its folder, for their owner alone; a file that is there is closed to others.
 
     Raises:
-        DatabaseNotOpened: it has no file: other processes could not see it, and a cancelled query would lose it.
-        OSError: the folder cannot be made.
+        DatabaseNotOpened: it has no file: other processes could not see it, and a cancelled query would lose it. Or it
+            is open to other users, and belongs to one of them.
+        OSError: the folder or the file cannot be made.
     """
     file = address.database or ":memory:"
     if ":memory:" in file or "mode=memory" in file or address.query.get("mode") == "memory":
         raise DatabaseNotOpened("a SQLite database in memory is seen by one process only, name a file")
     if not file.startswith("file:"):
         Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            make_database(Path(file))
+        except OpenToOthers as error:
+            raise DatabaseNotOpened(str(error)) from error
 
 
 def prepare_sqlite(engine: Engine, *, patience: float, foreign_keys: bool = False) -> None:

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -91,18 +91,6 @@ def _deployed(flow: str | DeployedFlow) -> DeployedFlow:
     return DeployedFlow(flow, (Deployment(f"deployment-of-{flow}", "api"),))
 
 
-LOG_BACKLOG = 256
-"""Announcements of log lines that may wait for a subscriber; what comes then is dropped, as Prefect does."""
-
-
-@dataclass(eq=False)
-class LogSubscription:
-    """One who hears of lines of these runs."""
-
-    run_ids: frozenset[str]
-    waiting: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue[str | None])
-
-
 class FakePrefect:
     """Runs and logs in memory, behind the same door as a real server."""
 
@@ -122,13 +110,10 @@ class FakePrefect:
         """Work pools; a run is in the one that it names."""
         self.workers: dict[str, tuple[str, ...]] = {}
         """The workers that are online, by their pool."""
-        self.done_with: set[str] = set()
-        """Runs of which their worker has said that their process is gone."""
         self.places: dict[str, Places] = {}
         """Deployments with what is known of their limits, by their ids."""
         self._subscribers: list[asyncio.Queue[RunEvent | None]] = []
-        self.log_subscriptions: list[LogSubscription] = []
-        """The open subscriptions to announcements of log lines."""
+        self._log_listeners: list[tuple[str, asyncio.Queue[None]]] = []
         self.is_down = False
         self.loses_events = False
         self.requests = 0
@@ -201,9 +186,9 @@ class FakePrefect:
         """Store a log line."""
         line = LogLine(str(uuid4()), run_id, timestamp or _now(), level, message)
         self._lines.append(line)
-        for subscription in self.log_subscriptions:
-            if run_id in subscription.run_ids and subscription.waiting.qsize() < LOG_BACKLOG:
-                subscription.waiting.put_nowait(run_id)
+        for watched, queue in self._log_listeners:
+            if watched == run_id:
+                queue.put_nowait(None)
         return line
 
     def go_down(self) -> None:
@@ -211,12 +196,6 @@ class FakePrefect:
         self.is_down = True
         for queue in self._subscribers:
             queue.put_nowait(None)
-        self.lose_log_subscriptions()
-
-    def lose_log_subscriptions(self) -> None:
-        """Break off what announces log lines."""
-        for subscription in self.log_subscriptions:
-            subscription.waiting.put_nowait(None)
 
     def come_back(self) -> None:
         """Answer again."""
@@ -340,10 +319,9 @@ class FakePrefect:
         run = self._held(run_id)
         if run.state_type in TERMINAL_TYPES:
             raise StateRefused(f"it is in Prefect's terminal state {run.state_name}")
-        taken = run.state_type == "PENDING" and (run.deployment_id or run.pool_name)
-        if run.state_type in ("SCHEDULED", "PENDING") and not taken:
+        if run.state_type == "SCHEDULED":
             self._move(run, "CANCELLED", "Cancelled", message, ended_at=_now())
-        elif taken:
+        elif run.state_type == "PENDING":
             self._move(run, "CANCELLING", WITHDRAWN, message)
         elif run.state_type != "CANCELLING":
             self._move(run, "CANCELLING", "Stopping" if cooperative else "Cancelling", message)
@@ -388,11 +366,6 @@ class FakePrefect:
         """See ``Gateway``."""
         self._asked()
         return sorted((at for at, beating in self._beats if beating == run_id), reverse=True)[:2]
-
-    async def given_up(self, run_id: str, *, since: datetime) -> bool:
-        """See ``Gateway``."""
-        self._asked()
-        return run_id in self.done_with
 
     async def delete_run(self, run_id: str) -> None:
         """See ``Gateway``."""
@@ -489,17 +462,18 @@ class FakePrefect:
             self._subscribers.remove(queue)
 
     @asynccontextmanager
-    async def log_wakeups(self, *run_ids: str) -> AsyncGenerator[AsyncIterator[str]]:
+    async def log_wakeups(self, run_id: str) -> AsyncGenerator[AsyncIterator[None]]:
         """See ``Gateway``."""
         self._asked()
-        subscription = LogSubscription(frozenset(run_ids))
-        self.log_subscriptions.append(subscription)
+        queue: asyncio.Queue[None] = asyncio.Queue()
+        listener = (run_id, queue)
+        self._log_listeners.append(listener)
 
-        async def announced() -> AsyncIterator[str]:
-            while (run_id := await subscription.waiting.get()) is not None:
-                yield run_id
+        async def ticks() -> AsyncIterator[None]:
+            while True:
+                yield await queue.get()
 
         try:
-            yield announced()
+            yield ticks()
         finally:
-            self.log_subscriptions.remove(subscription)
+            self._log_listeners.remove(listener)

@@ -3,11 +3,12 @@
 import base64
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prefect.settings import get_current_settings
 
-from prefect_jobs.prefect_environment import ADAPTER_KEY, ADAPTER_URL
+from prefect_jobs.prefect_environment import ADAPTER_KEY, ADAPTER_URL, SIDECAR_KEY_FILE
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -53,8 +54,16 @@ def prefect_door(api_url: str) -> Door:
 def _key_of_the_adapter() -> str | None:
     """The key, which the processes that a job starts have no business with."""
     global _adapter_key
-    _adapter_key = os.environ.pop(ADAPTER_KEY, None) or _adapter_key
+    file = os.environ.pop(SIDECAR_KEY_FILE, None)
+    _adapter_key = os.environ.pop(ADAPTER_KEY, None) or (file and _read(file)) or _adapter_key
     return _adapter_key
+
+
+def _read(file: str) -> str | None:
+    try:
+        return Path(file).read_text(encoding="utf-8").strip() or None
+    except (OSError, ValueError):  # the sidecar asks Prefect instead
+        return None
 
 
 def _certificates(settings: Any) -> str | None:

@@ -31,6 +31,8 @@ FLOW_ENTRYPOINT = "PREFECT__FLOW_ENTRYPOINT"
 LOG_HANDLER = "PREFECT_LOGGING_HANDLERS_API_CLASS"
 """Prefect's variable with the class of the handler that sends log lines to its server."""
 JOB_LOG_HANDLER = "prefect_jobs.kit.log_lines.JobLogHandler"
+FOR_OUR_FLOWS = ("PREFECT_JOBS_MODEL_KEY",)
+"""Secrets in the worker's environment that only the job types of ours have a use for."""
 ENGINE = (get_sys_executable(), "-m", "prefect.engine")
 
 
@@ -54,18 +56,26 @@ class JobConfiguration(ProcessJobConfiguration):
         super().prepare_for_flow_run(flow_run, deployment, flow, work_pool, worker_name, worker_id)
         if deployment is not None and deployment.entrypoint and _finds_flows(deployment.pull_steps):
             self.env[FLOW_ENTRYPOINT] = str(shipped.root() / deployment.entrypoint)
+        else:
+            self.env.update(dict.fromkeys(FOR_OUR_FLOWS))
 
 
-def starter_of(configuration: ProcessJobConfiguration, folder: Path, control: ControlChannel) -> ProcessStarter:
+def starter_of(
+    configuration: ProcessJobConfiguration, folder: Path, control: ControlChannel, *, umask: int
+) -> ProcessStarter:
     """What starts a run's process, in this folder and reachable through this channel.
+
+    Job types of ours make files for their owner alone; others have the umask that the worker was started with: for whom
+    their files are is their authors' business.
 
     On Linux the process dies with a worker that dies without a word. It could not work on for long: its output goes to
     the worker, and the first line that it logs would fail. For the same reason it cannot say itself what happened; what
     watches it does, or another worker (``abandoned``).
     """
     command = configuration.command or command_to_string(list(ENGINE))
+    theirs = None if FLOW_ENTRYPOINT in configuration.env else umask
     if sys.platform == "linux":
-        command = command_to_string(leashed(command_from_string(command), signal.SIGKILL))
+        command = command_to_string(leashed(command_from_string(command), signal.SIGKILL, umask=theirs))
     return EngineCommandStarter(
         command=command,
         cwd=configuration.working_dir or folder,

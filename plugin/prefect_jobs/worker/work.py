@@ -36,6 +36,7 @@ async def work(settings: Settings, *, limit: int, on_stop: OnStop, name: str | N
         DeclarationsInvalid, FlowUnloadable, RegistrationFailed, WorkPoolUnusable: see ``deployments``.
     """
     ready = ReadyNotice()
+    umask = os.umask(0o077)
     folder = shipped.root()
     declarations = read_declarations(folder / shipped.DECLARATIONS)
     async with get_client() as client:
@@ -46,6 +47,7 @@ async def work(settings: Settings, *, limit: int, on_stop: OnStop, name: str | N
         work_pool_name=settings.work_pool,
         name=name or f"{socket.gethostname()}-{os.getpid()}",
         limit=limit,
+        umask=umask,
         create_pool_if_not_found=False,
     )
 
