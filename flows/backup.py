@@ -10,6 +10,7 @@ from prefect_jobs.backups import backup_name, remove_all_but, the_only_backup
 from prefect_jobs.events import open_event_store
 from prefect_jobs.events.backup.making import checksum_of, write_backup
 from prefect_jobs.finished_files import new_finished_file
+from prefect_jobs.kit.downloads import require_served
 from prefect_jobs.kit.this_run import this_run_id
 from prefect_jobs.settings import Settings
 
@@ -24,6 +25,7 @@ def backup(keep: Annotated[int, Field(ge=1, le=10_000)] = 7) -> dict[str, Any]:
         keep: How many backups stay, this one included; the oldest ones go.
     """
     settings, run_id, now = Settings(), this_run_id(), datetime.now(UTC)
+    require_served(settings.backups_path, "PREFECT_JOBS_BACKUPS_DIR")
     name = backup_name(run_id, now)
     with (
         the_only_backup(settings.backups_path),

@@ -18,6 +18,7 @@ from prefect_jobs.events.times import EventTime
 from prefect_jobs.export_terms import ExportTerms, forget_terms, write_terms
 from prefect_jobs.exports import EXPORTS_PATH, EXTENSIONS, export_stem, require_format
 from prefect_jobs.finished_files import new_finished_file
+from prefect_jobs.kit.downloads import require_served
 from prefect_jobs.kit.this_run import this_run_id
 from prefect_jobs.settings import Settings
 
@@ -66,6 +67,7 @@ def export(
         start_date, end_date = _dates_of_period(start_date, end_date)
     wanted = EventSelection(camera_id, risk_level, start_date, end_date, reviewed, alerts=export_type == "alerts")
     settings = Settings()
+    require_served(settings.exports_path, "PREFECT_JOBS_EXPORTS_DIR")
     run_id = this_run_id()
     terms = ExportTerms(str(run_id), retention_days, legal_hold, compliance_metadata or {})
     progress(percent=0, message=f"Starting {format} export...")

@@ -19,6 +19,9 @@ class Line(ABC):
         self._door = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}/api"
         """Where Prefect's API is to be reached by this line."""
+        self.sockets = 0
+        """WebSockets that are open."""
+        self._counting = threading.Lock()
         threading.Thread(target=self._serve, daemon=True).start()
 
     @abstractmethod
@@ -51,6 +54,18 @@ class Line(ABC):
                 self._answer(first, server, None if lost else client)
 
     def _answer(self, first: bytes, server: socket.socket, client: socket.socket | None) -> None:
+        counted = b"upgrade: websocket" in first.lower()
+        self._count(counted)
+        try:
+            self._hand_on(first, server, client)
+        finally:
+            self._count(-counted)
+
+    def _count(self, more: int) -> None:
+        with self._counting:
+            self.sockets += more
+
+    def _hand_on(self, first: bytes, server: socket.socket, client: socket.socket | None) -> None:
         while part := server.recv(PART):
             if client is not None and not self.silent(first):
                 client.sendall(part)

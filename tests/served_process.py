@@ -44,9 +44,11 @@ class ServedProcess:
 
 
 @contextmanager
-def served_process(folder: Path, *, nofile: int | None = None, **settings: str) -> Generator[ServedProcess]:
+def served_process(
+    folder: Path, *, nofile: int | None = None, log: Path | None = None, **settings: str
+) -> Generator[ServedProcess]:
     """A server whose data is in this folder, with these settings, and with so many descriptors at most."""
-    port, log = free_port(), folder / "server.log"
+    port, log = free_port(), log or folder / "server.log"
     environment = {f"PREFECT_JOBS_{name.upper()}": value for name, value in settings.items()}
 
     def limited() -> None:
@@ -88,7 +90,9 @@ def main(folder: str, port: str) -> None:
     from prefect_jobs_ui import mount_page
 
     settings = Settings(data_dir=Path(folder), port=int(port), access_log=False)
-    fake = FakePrefect([completed({"note": "a text"}, id=KNOWN_ID), running(40, "at work")])
+    fake = FakePrefect(
+        [completed({"note": "a text"}, id=KNOWN_ID), running(40, "at work")], deployed=("export", "import")
+    )
     fake.log(KNOWN_ID, "a line")
     app = create_app(settings, fake.connect())
     mount_page(app, api_url=settings.address, allowed_origins=settings.allowed_origins)

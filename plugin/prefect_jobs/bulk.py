@@ -51,7 +51,16 @@ class BulkRunner:
 
         The set is judged now for the preview, and each job again when its turn comes.
         """
-        reasons = Counter(reason for job in found if (reason := refusal(action, job)))
+        instead: dict[str | None, str] = {}
+        for job in found:
+            if refusal(action, job) == "with_parent" and job.inside_of not in instead:
+                instead[job.inside_of] = await self._actions.stop_instead(job.inside_of or "")
+
+        def reason_of(job: JobSummary) -> str | None:
+            reason = refusal(action, job)
+            return instead[job.inside_of] if reason == "with_parent" else reason
+
+        reasons = Counter(reason for job in found if (reason := reason_of(job)))
         if unknown:
             reasons[UNKNOWN] = len(unknown)
         job_ids = [*(job.job_id for job in found), *unknown]
@@ -114,7 +123,7 @@ class BulkRunner:
             # Begun before, and no outcome kept: the adapter died in between, maybe after it was done.
             if item.begun and is_done(operation.action, error.job, operation.started_at or operation.created_at):
                 return "done", None
-            return "refused", error.reason
+            return "refused", str(error) if error.reason == "with_parent" else error.reason
         except PrefectUnavailable:
             raise
         except GatewayError as error:

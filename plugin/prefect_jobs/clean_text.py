@@ -9,6 +9,10 @@ import json
 from math import isfinite
 from typing import Any, cast
 
+DEEPEST = 100
+"""Levels of lists and objects within one another: readers of JSON follow a few hundred, and then give up everything."""
+TOO_DEEP = "[nested too deeply to be shown]"
+
 
 def clean(text: str) -> str:
     """The text with U+FFFD for NUL and for each half of a surrogate pair that has no other half."""
@@ -21,16 +25,21 @@ def clean(text: str) -> str:
     return text
 
 
-def clean_value(value: Any) -> Any:
-    """A JSON value with all its texts cleaned, keys included; what is no number in JSON becomes its name, as text."""
+def clean_value(value: Any, *, depth: int = 0) -> Any:
+    """A JSON value with all its texts cleaned, keys included; what is no number in JSON becomes its name, as text.
+
+    What is nested more deeply than anything that reads it can follow is cut there, and says so.
+    """
+    if depth > DEEPEST and isinstance(value, (list, dict)):
+        return TOO_DEEP
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, list):
-        return [clean_value(item) for item in cast("list[Any]", value)]
+        return [clean_value(item, depth=depth + 1) for item in cast("list[Any]", value)]
     if isinstance(value, dict):
         cleaned: dict[str, Any] = {}
         for key, item in cast("dict[Any, Any]", value).items():
-            cleaned[free_key(clean(str(key)), cleaned)] = clean_value(item)
+            cleaned[free_key(clean(str(key)), cleaned)] = clean_value(item, depth=depth + 1)
         return cleaned
     if isinstance(value, float) and not isfinite(value):
         return json.dumps(value)

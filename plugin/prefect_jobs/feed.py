@@ -170,6 +170,8 @@ class Feed:
         while True:
             try:
                 await work()
+            except StoreError as error:  # away, or its disk full: nothing that a traceback would explain
+                logger.warning("%s failed, starting it again: %s", work.__name__, error)
             except Exception:
                 logger.exception("%s failed, starting it again", work.__name__)
             await asyncio.sleep(self._pace.retry)

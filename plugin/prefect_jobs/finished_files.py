@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from prefect_jobs.room import needing_room
+
 _HIDDEN_PREFIX, _HIDDEN_SUFFIX = ".", ".part"
 
 
@@ -23,24 +25,25 @@ def new_finished_file(folder: Path, name: str, *, replace: bool = False) -> Gene
     Makes the folder (mode 0700); the file is the owner's alone (mode 0600). Raises `FileExistsError` when the name is
     taken, by a file being written or, unless it may be replaced, by a finished one.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    remove_leftovers(folder)
-    final = folder / name
-    hidden = folder / f"{_HIDDEN_PREFIX}{name}{_HIDDEN_SUFFIX}"
-    with open(_reserve(hidden), "w+b", buffering=1 << 20) as file:
-        try:
-            # Whoever writes this name holds the hidden one, so nobody can take it between here and the rename.
-            if final.exists() and not replace:
-                raise FileExistsError(f"There is a file of this name already: {final.name}")
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            os.rename(hidden, final)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                hidden.unlink()
-            raise
-    _sync_folder(folder)
+    with needing_room(f"write the file {name}"):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        remove_leftovers(folder)
+        final = folder / name
+        hidden = folder / f"{_HIDDEN_PREFIX}{name}{_HIDDEN_SUFFIX}"
+        with open(_reserve(hidden), "w+b", buffering=1 << 20) as file:
+            try:
+                # Whoever writes this name holds the hidden one, so nobody can take it between here and the rename.
+                if final.exists() and not replace:
+                    raise FileExistsError(f"There is a file of this name already: {final.name}")
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+                os.rename(hidden, final)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    hidden.unlink()
+                raise
+        _sync_folder(folder)
 
 
 def remove_leftovers(folder: Path) -> int:

@@ -3,7 +3,7 @@
 What is usual for a type is learnt from this. A reading of a run holds its latest report only, so the gap grows with
 each report that is seen; of a run that was first read after its end it is an upper bound, which never calls a job
 stalled too early. It is the one thing that the index knows of a job and Prefect does not: an index that is built anew
-begins with those bounds.
+begins with those bounds, and jobs of an earlier release have none.
 """
 
 from collections.abc import Sequence
@@ -27,6 +27,8 @@ def longest_gap(before: Job | None, now: Job) -> int | None:
     if now.started_at is None:
         return None
     if before is not None and (before.attempt, before.started_at) == (now.attempt, now.started_at):
+        if before.completed_at is not None:
+            return before.longest_gap
         known, last = before.longest_gap, before.reported.at if before.reported else now.started_at
     else:
         known, last = None, now.started_at

@@ -15,7 +15,7 @@ from prefect_jobs.clean_text import clean, shortened
 from prefect_jobs.gateway import Gateway, PrefectUnavailable, Run, RunState, RunStep
 from prefect_jobs.gateway.cancellations import standing
 from prefect_jobs.jobs import Job
-from prefect_jobs.proofs import as_proven
+from prefect_jobs.proofs import RECEIPT_ARRIVES_WITHIN, as_proven
 from prefect_jobs.sidecar.receipt import find_receipt, with_receipt
 from prefect_jobs.store.history import Circumstances, HistoryStore, StopAsked, StoredHistory
 from prefect_jobs.transitions import Action, Event, Origin, Transition, events_of, transitions_of
@@ -24,8 +24,6 @@ STEPS_GO_ON_AFTER = timedelta(seconds=2)
 """So long the steps of a running job are believed: it tells new ones no faster."""
 LOGS_ARRIVE_WITHIN = timedelta(seconds=30)
 """So long after its end a job's last log lines may still be on their way."""
-RECEIPT_ARRIVES_WITHIN = timedelta(seconds=5)
-"""So long after a crash that a worker told, the receipt of the job's sidecar may still be on its way."""
 TRACEBACK_LIMIT = 64 * 1024
 """Characters of a traceback that are kept: its end, which names the error."""
 _TRACEBACK = re.compile(r"^(  \+ Exception Group )?Traceback \(most recent call last\):$", re.MULTILINE)

@@ -22,6 +22,7 @@ from prefect_jobs.gateway import (
     StateRefused,
 )
 from prefect_jobs.history import Histories
+from prefect_jobs.job_states import ENDED
 from prefect_jobs.jobs import Job
 from prefect_jobs.stop_promises import StopPromises
 from prefect_jobs.store import JobIndex, JobSummary
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 Verb = Literal["cancel", "abort", "retry", "purge"]
 VERBS: tuple[Verb, ...] = get_args(Verb)
-Reason = Literal["ended", "queued", "running", "not_failed", "no_deployment", "refused"]
+Reason = Literal["ended", "queued", "running", "not_failed", "no_deployment", "with_parent", "refused"]
 
 RETRYABLE = ("failed", "crashed", "timed_out")
 
@@ -67,6 +68,8 @@ def refusal(verb: Verb, job: Job | JobSummary) -> Reason | None:
             return "not_failed"
         if job.deployment_id is None:
             return "no_deployment"
+    if reason is None and verb != "retry" and job.status not in ENDED and job.stoppable == "with_parent":
+        return "with_parent"
     return reason
 
 
@@ -152,9 +155,33 @@ class JobActions:
 
     async def _allowed(self, verb: Verb, job_id: str) -> Job:
         job = await self.current(job_id)
-        if reason := refusal(verb, job):
-            raise ActionRefused(verb, job, reason)
+        reason, detail = refusal(verb, job), ""
+        if reason == "with_parent" and not (detail := await self.stop_instead(job.inside_of or "")):
+            reason = None
+        if reason:
+            raise ActionRefused(verb, job, reason, detail)
         return job
+
+    async def stop_instead(self, parent_id: str) -> str:
+        """Why a job cannot be stopped that runs inside this one; empty when that is over, and so is its process.
+
+        It names the job to be stopped: the nearest one around it that can be.
+        """
+        seen: set[str] = set()
+        while parent_id not in seen:
+            seen.add(parent_id)
+            if not parent_id:
+                return "Job runs inside another job - stop that one"
+            try:
+                parent = await self.current(parent_id)
+            except JobUnknown:
+                return ""
+            if parent.ended:
+                return ""
+            if parent.stoppable != "with_parent":
+                break
+            parent_id = parent.inside_of or ""
+        return f"Job runs inside job {parent_id} - stop that one"
 
     async def _stop(self, verb: Verb, job_id: str, by: str | None) -> Job:
         job = await self._allowed(verb, job_id)

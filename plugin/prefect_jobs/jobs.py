@@ -10,11 +10,21 @@ from prefect_jobs.clean_text import clean, clean_value
 from prefect_jobs.gateway.cancellations import CANCELLED_BY_USER, words_of_cancellation
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import ABORTING, ENDED, Status, job_state
-from prefect_jobs.proofs import STOPPED_STATES, ended_at, proof_due, receipt_of
+from prefect_jobs.proofs import STOPPED_STATES, ended_at, look_again_at, proof_due, receipt_of
 from prefect_jobs.report_names import WITHDRAWN
 from prefect_jobs.sidecar.receipt import without_receipt
 
-Stoppable = Literal["cooperative", "prefect"]
+Stoppable = Literal["cooperative", "prefect", "with_parent"]
+
+
+def stoppable(*, uses_kit: bool, inside_of: str | None) -> Stoppable:
+    """How a job is stopped: one of the kit stops at a checkpoint and can be aborted, others get Prefect's cancel.
+
+    That ends a process, so it is for a job that has one of its own.
+    """
+    if uses_kit:
+        return "cooperative"
+    return "prefect" if inside_of is None else "with_parent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,7 @@ class Job:
     started_at: datetime | None
     completed_at: datetime | None
     due_at: datetime | None
-    """When it goes on by the clock alone: a waiting one may start, a killed one ends without a proof."""
+    """When it goes on by the clock alone: a waiting one may start, no receipt of an ended one is awaited any more."""
     attempt: int
     deployment_id: str | None
     parameters: Mapping[str, Any]
@@ -50,14 +60,16 @@ class Job:
     """The receipt of its end, where there is one."""
     longest_gap: int | None = None
     """Microseconds that this attempt told no progress, at most; see ``gaps``."""
+    inside_of: str | None = None
+    """The job in whose process it runs; empty where that is not known, None where it has a process of its own."""
     version: int = 0
     slot: int = 0
     """The key of its row in the index."""
 
     @property
     def stoppable(self) -> Stoppable:
-        """How it is stopped: one of the kit stops at a checkpoint and can be aborted, others get Prefect's cancel."""
-        return "cooperative" if self.uses_kit else "prefect"
+        """How it is stopped, see ``stoppable``."""
+        return stoppable(uses_kit=self.uses_kit, inside_of=self.inside_of)
 
     @property
     def result_fields(self) -> Mapping[str, Any]:
@@ -164,7 +176,7 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
     # Whatever name a cancellation has: a run that never ran has not begun.
     name = WITHDRAWN if run.state_type == "CANCELLING" and run.run_count == 0 else run.state_name
     status, state = job_state(run.state_type, name, scheduled_for=run.scheduled_for, now=now)
-    due = proof_due(run)
+    due, look_again = proof_due(run), look_again_at(run)
     if due is not None and now < due:
         status, state = ABORTING
     created_at = became_due(run)
@@ -202,7 +214,7 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         created_at=created_at,
         started_at=started_at,
         completed_at=max(completed_at, started_at or created_at) if completed_at else None,
-        due_at=run.scheduled_for if status == "pending" else due if state == ABORTING.state else None,
+        due_at=run.scheduled_for if status == "pending" else look_again if look_again and now < look_again else None,
         attempt=max(1, run.run_count),
         deployment_id=run.deployment_id,
         parameters=clean_value(dict(run.parameters)),
@@ -212,4 +224,5 @@ def job_from_run(run: Run, *, now: datetime, known: Progress | None = None) -> J
         prepared_at=run.created_at if run.scheduled_by_prefect else None,
         state_name=state_name,
         receipt=receipt_of(run) if status in ENDED else None,
+        inside_of=run.inside_of,
     )

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 from prefect_jobs.gateway import PAGE, GatewayError, LogLine
 from prefect_jobs.log_tail import LogTails
-from prefect_jobs.store import JobIndex, LogStore
+from prefect_jobs.store import JobIndex, LogStore, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +88,8 @@ class LogIngest:
                 await work()
             except GatewayError as error:
                 logger.debug("%s", error)
+            except StoreError as error:
+                logger.warning("%s failed, starting it again: %s", getattr(work, "__name__", work), error)
             except Exception:
                 logger.exception("%s failed, starting it again", getattr(work, "__name__", work))
             await asyncio.sleep(seconds)
@@ -136,6 +138,7 @@ class LogIngest:
             self._unsettled.discard(job_id)
             return
         if self._tails.is_watched(job_id) and not job.ended:
+            self._tails.wake(job_id)  # it was announced, but some announcements get lost
             self._unsettled.discard(job_id)
             return
         try:

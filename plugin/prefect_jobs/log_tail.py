@@ -1,12 +1,14 @@
 """Copying a job's log, whole and once, while somebody looks at it.
 
-Prefect's log socket drops lines silently when a burst comes, and has no past. So it only wakes this tail up; the lines
-come from Prefect's log table (``log_copy``). A request waits for that only so long: a log of a million lines answers
-from what is stored, newest lines first, and says that it is not complete while the rest is copied behind its back.
+Prefect's log socket drops lines silently when a burst comes, and has no past. So it only wakes this tail up
+(``log_wakeups``); the lines come from Prefect's log table (``log_copy``). A request waits for that only so long: a log
+of a million lines answers from what is stored, newest lines first, and says that it is not complete while the rest is
+copied behind its back.
 """
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -16,9 +18,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from prefect_jobs.attempts import attempts_of
+from prefect_jobs.changes import ChangeHub
 from prefect_jobs.gateway import Gateway, GatewayError, LogLine
 from prefect_jobs.jobs import Job
 from prefect_jobs.log_copy import LogCopier
+from prefect_jobs.log_wakeups import LogWakeups
 from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.store import JobIndex, LogStore, StoredLine
 
@@ -28,6 +32,9 @@ T = TypeVar("T")
 
 SETTLE_AFTER = timedelta(seconds=15)
 """So long after its end a job's last lines may still be on their way."""
+HEED_EVERY = 1.0
+READ_LATELY = 10.0
+"""Seconds within which a watched log was read that is not read again only because its job logged."""
 VIEW_PAGE = 500
 """Lines that a viewer gets by one look at the store."""
 SHARED_FOR = 0.2
@@ -48,6 +55,12 @@ class TailPace:
     """When lines are stored already, so long a reader of the newest ones waits for still newer ones."""
     fill_after: float = 1.0
     """So long the lines in front of a log's end wait: whoever opens a long log is to see its end first."""
+    looks_share: float = 0.1
+    proofs_share: float = 0.25
+    """Of the questions that may be asked, so many are for looking without news, and for proofs: with many watched logs
+    each waits the longer for them, so that those of which there is news need not wait."""
+    breath: float = 0.02
+    """So long a log that was announced waits: lines are announced one by one, and come by the hundred."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,8 @@ class LogReach:
     """When Prefect last held no line that is not stored; None while that was never so."""
     goes_on: bool = False
     """Whether lines are still being copied: the asker's patience ended before."""
+    failed: bool = False
+    """Whether Prefect could not be read: what is stored may be old."""
 
 
 @dataclass(slots=True)
@@ -67,7 +82,9 @@ class _Tail:
 
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     news: asyncio.Event = field(default_factory=asyncio.Event)
-    socket_up: bool = False
+    told: tuple[object, ...] | None = None
+    """What the feed said last of the job, as far as it concerns its log."""
+    read_at: float = 0.0
     proved_at: float = 0.0
     prove_pause: float = 0.0
     viewers: int = 0
@@ -101,6 +118,7 @@ class LogTails:
         *,
         pace: TailPace | None = None,
         budget: ReadBudget | None = None,
+        wakeups: LogWakeups | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._gateway = gateway
@@ -110,11 +128,14 @@ class LogTails:
         self._clock = clock
         self._budget = budget or ReadBudget(READS_PER_SECOND)
         self._copier = LogCopier(gateway, store, self._budget, clock=clock)
+        self._wakeups = wakeups or LogWakeups(gateway)
         self._tails: dict[str, _Tail] = {}
 
     async def close(self) -> None:
         """End all reading; what is stored stays valid."""
-        tasks = [work.task for tail in self._tails.values() for work in tail.works.values()]
+        # All are told to end before any is waited for: who closes may be cancelled again while it waits.
+        tasks: list[asyncio.Task[Any]] = self._wakeups.end()
+        tasks += [work.task for tail in self._tails.values() for work in tail.works.values()]
         tasks += [tail.follower for tail in self._tails.values() if tail.follower]
         for task in tasks:
             task.cancel()
@@ -122,17 +143,19 @@ class LogTails:
 
     # -- for a request --------------------------------------------------------------------------------------------
 
-    async def catch_up(self, job: Job, *, newest_first: bool = False) -> LogReach:
+    async def catch_up(self, job: Job, *, newest_first: bool = False, patience: float | None = None) -> LogReach:
         """Copy what Prefect holds of this job now, as far as that is done soon; the rest goes on by itself.
 
         Args:
             job: whose log.
             newest_first: whether its newest lines are wanted: they are copied before older ones that are missing.
+            patience: seconds to wait, where that is not as usual.
 
         Raises:
             GatewayError: Prefect could not be read, and nothing is stored.
         """
         began = time.monotonic()
+        patience = self._pace.patience if patience is None else patience
         book = await self._store.book(job.job_id)
         if book.settled_for is not None and book.settled_for == job.completed_at:
             await self._store.note_use(job.job_id, self._clock())
@@ -144,11 +167,11 @@ class LogTails:
             await self._store.note_use(job.job_id, asked_at)
             return LogReach(complete=False, as_of=book.whole_at, goes_on=True)
         if newest_first:
-            deadline = began + (self._pace.patience_for_tail if book.lines else self._pace.patience)
+            deadline = began + (self._pace.patience_for_tail if book.lines else patience)
             failure = await self._within(job.job_id, "newest", deadline, lambda: self._newest(job))
             deadline = min(deadline, time.monotonic() + self._pace.patience_for_tail)
         else:
-            deadline = began + self._pace.patience
+            deadline = began + patience
             failure = None
         failure = await self._within(job.job_id, "copy", deadline, lambda: self.copy(job, urgent=True)) or failure
         book = await self._store.book(job.job_id)
@@ -156,7 +179,8 @@ class LogTails:
             raise failure
         await self._store.note_use(job.job_id, self._clock())
         proved = failure is None and book.whole_at is not None and book.whole_at >= asked_at
-        return LogReach(complete=proved, as_of=book.whole_at, goes_on=time.monotonic() >= deadline and not proved)
+        goes_on = time.monotonic() >= deadline and not proved
+        return LogReach(proved, book.whole_at, goes_on=goes_on, failed=failure is not None)
 
     async def copy_quietly(self, job: Job) -> bool:
         """Copy what is missing of a log in the background's share of the budget. True when it is whole.
@@ -314,57 +338,68 @@ class LogTails:
         tail = self._tails.get(job_id)
         return tail is not None and tail.viewers > 0
 
+    def wake(self, job_id: str) -> None:
+        """There is news of this log; if it is watched, and was not read lately, its announcement may have got lost."""
+        tail = self._tails.get(job_id)
+        if tail is not None and time.monotonic() - tail.read_at > READ_LATELY:
+            tail.wake.set()
+
+    async def heed(self, hub: ChangeHub) -> None:
+        """Look at a watched log again when its job begins, ends or is tried again, until the server stops."""
+        at = hub.version
+        while not hub.closed:
+            await hub.wait(at, timeout=HEED_EVERY)
+            changes, at = hub.after(at), hub.version
+            for change in changes or ():
+                if (tail := self._tails.get(change.job_id)) and (job := change.job):
+                    before, tail.told = tail.told, (job.state, job.attempt, job.completed_at)
+                    if before != tail.told:
+                        tail.wake.set()
+
     async def _follow(self, job_id: str, tail: _Tail) -> None:
-        socket = asyncio.create_task(self._listen(job_id, tail), name=f"log socket of {job_id}")
         try:
             while True:
                 tail.wake.clear()
-                settled = await self._step(job_id, tail)
-                if settled:
-                    # A retry opens the log again; until then the index is all that is asked.
-                    socket.cancel()
-                pause = self._pace.poll if tail.socket_up or settled else self._pace.poll_without_socket
+                await self._step(job_id, tail)
+                pause = self._pace.poll if self._wakeups.hears(job_id) else self._pace.poll_without_socket
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
+                    async with asyncio.timeout(self._in_turn(pause, self._pace.looks_share)):
                         await tail.wake.wait()
-                if settled and socket.done():
-                    job = await self._index.get(job_id)
-                    if job is not None and not job.ended:
-                        socket = asyncio.create_task(self._listen(job_id, tail), name=f"log socket of {job_id}")
+                        await asyncio.sleep(self._pace.breath)
         finally:
-            socket.cancel()
+            self._wakeups.drop(job_id)
 
-    async def _step(self, job_id: str, tail: _Tail) -> bool:
-        """Read once. True when there is nothing more to come."""
+    def _in_turn(self, pause: float, share: float) -> float:
+        """This pause, or so long that all that is watched gets its turn within this share of the budget."""
+        return max(pause, (len(self._tails) - 1) / (self._budget.rate * share))
+
+    async def _step(self, job_id: str, tail: _Tail) -> None:
+        """Read once, if there can be more to read."""
         job = await self._index.get(job_id)
-        if job is None:
-            return False
         book = await self._store.book(job_id)
-        if job.completed_at is not None and book.settled_for == job.completed_at:
-            return True
-        began = time.monotonic()
-        prove = began - tail.proved_at > tail.prove_pause
-        work = self._start(job_id, "copy", lambda: self.copy(job, urgent=True, prove=prove))
+        if job is None or (job.completed_at is not None and book.settled_for == job.completed_at):
+            # A retry opens the log again; until then the index is all that is asked.
+            self._wakeups.drop(job_id)
+            return
+        self._wakeups.add(job_id, tail.wake.set)
+        work = self._start(job_id, "copy", lambda: self.copy(job, urgent=True, prove=False))
         await asyncio.wait([work.task])
-        if prove:
+        tail.read_at = time.monotonic()
+        if tail.read_at - tail.proved_at > tail.prove_pause:
+            # Beside the reading of what is announced, which does not wait for it.
+            self._start(job_id, "proof", lambda: self._prove(job, tail))
+
+    async def _prove(self, job: Job, tail: _Tail) -> None:
+        began = time.monotonic()
+        try:
+            if (await self._store.book(job.job_id)).gap is None:
+                announce = functools.partial(self._announce, job.job_id)
+                await self._copier.prove(job.job_id, urgent=False, announce=announce)
+        finally:
             tail.proved_at = time.monotonic()
             # Counting a long log takes time: it may take a tenth of Prefect's.
-            tail.prove_pause = max(self._pace.prove_every, 10 * (tail.proved_at - began))
-        return False
-
-    async def _listen(self, job_id: str, tail: _Tail) -> None:
-        """Wake the tail at each line that Prefect announces. Without the socket the tail reads by the clock."""
-        while True:
-            try:
-                async with self._gateway.log_wakeups(job_id) as ticks:
-                    tail.socket_up = True
-                    async for _tick in ticks:
-                        tail.wake.set()
-            except Exception as error:  # noqa: BLE001  # Prefect's subscriber raises bare exceptions; a server may have the stream switched off
-                logger.debug("log socket of %s: %s", job_id, error)
-            finally:
-                tail.socket_up = False
-            await asyncio.sleep(5)
+            pause = max(self._pace.prove_every, 10 * (tail.proved_at - began))
+            tail.prove_pause = self._in_turn(pause, self._pace.proofs_share)
 
 
 class Watch:

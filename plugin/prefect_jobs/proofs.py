@@ -16,6 +16,8 @@ from prefect_jobs.sidecar.receipt import find_receipt
 
 PATIENCE = timedelta(seconds=15)
 """After that a killed job without a receipt has ended all the same."""
+RECEIPT_ARRIVES_WITHIN = timedelta(seconds=5)
+"""So long after a crash that a worker told, the receipt of the job's sidecar may still be on its way."""
 STOPPED_STATES = ("cancelled", "aborted", "timed_out")
 """States of jobs that somebody or something stopped."""
 _BEFORE_THE_KILL = frozenset({("CANCELLED", "Aborted"), ("FAILED", "TimedOut")})
@@ -37,6 +39,16 @@ def proof_due(run: Run) -> datetime | None:
     if not is_killed(run.state_type, run.state_name, uses_kit=run.uses_kit) or receipt_of(run):
         return None
     return (run.state_at or run.ended_at or run.created_at) + PATIENCE
+
+
+def look_again_at(run: Run) -> datetime | None:
+    """When a run that Prefect calls ended has to be read again, because its receipt may come; None where none will.
+
+    The receipt of a crash is a label of the run, of which no event tells.
+    """
+    if run.state_type == "CRASHED" and run.uses_kit and not receipt_of(run):
+        return (run.state_at or run.ended_at or run.created_at) + RECEIPT_ARRIVES_WITHIN
+    return proof_due(run)
 
 
 def ended_at(run: Run) -> datetime | None:

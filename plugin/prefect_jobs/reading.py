@@ -68,7 +68,7 @@ class JobReader:
             self._publish(await self._index.promote_due(now=self._clock()))
 
     async def end_unproven(self) -> None:
-        """End the killed jobs whose proof has been awaited for long enough, unless Prefect holds it by now.
+        """Read the jobs once more whose receipt has been awaited for long enough: a killed one ends without it.
 
         Raises:
             GatewayError: Prefect could not be read.

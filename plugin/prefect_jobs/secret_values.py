@@ -12,8 +12,10 @@ from urllib.parse import unquote
 
 MASK = "**********"
 """What is shown for a secret; Pydantic writes the same."""
-STEPS = 200_000
-"""Schemas looked at for one set of parameters. What takes more is hidden altogether."""
+STEPS = 50_000
+"""Schemas looked at for one set of parameters, a tenth of a second. What takes more is hidden altogether."""
+FAR = 500
+"""As many steps is a reference that does not lead down a path: the whole schema is looked through for it."""
 
 Path = tuple[str | int, ...]
 Schema = Mapping[str, Any]
@@ -105,6 +107,11 @@ def may_hold_secrets(name: str, schemas: Sequence[Schema]) -> bool:
         return True
 
 
+def _is_far(reference: object) -> bool:
+    text = str(reference)
+    return text != "#" and not text.startswith("#/")
+
+
 class _Search:
     """One look through a value for what is secret in it."""
 
@@ -112,22 +119,37 @@ class _Search:
         self._left = STEPS
         self._leading: dict[int, bool] = {}
 
+    def _step(self, count: int = 1) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise _TooMuch
+
+    def _branches(self, node: _Node) -> Iterator[Schema]:
+        """What a part of a schema refers to, and what it branches into."""
+        schema, root = node
+        for word in ("$ref", "$dynamicRef"):
+            if word in schema:
+                self._step(FAR if _is_far(schema[word]) else 1)
+                yield _resolved(schema[word], root)
+        listed = [part for word in _BRANCHES for part in _list(schema.get(word))]
+        for branch in (*listed, *(schema.get(word) for word in _ALSO), *_values(schema.get("dependentSchemas"))):
+            if found := _mapping(branch):
+                yield found
+
     def leads_to_secrets(self, node: _Node) -> bool:
         """Whether anything below this part of a schema is secret, references followed."""
         if id(node.schema) not in self._leading:
             seen, waiting, found = set[int](), [node.schema], False
             while waiting and not found:
                 schema = waiting.pop()
-                self._left -= 1
-                if self._left < 0:
-                    raise _TooMuch
+                self._step()
                 if id(schema) in seen:
                     continue
                 seen.add(id(schema))
                 found = _is_secret(schema)
                 parts = [part for value in schema.values() for part in (value, *_list(value))]
                 waiting.extend(part for value in parts if (part := _mapping(value)))
-                waiting.extend(_branches(_Node(schema, node.root)))
+                waiting.extend(self._branches(_Node(schema, node.root)))
             self._leading[id(node.schema)] = found
         return self._leading[id(node.schema)]
 
@@ -157,13 +179,11 @@ class _Search:
         waiting = list(nodes)
         while waiting:
             node = waiting.pop()
-            self._left -= 1
-            if self._left < 0:
-                raise _TooMuch
+            self._step()
             if id(node.schema) in found:
                 continue
             found[id(node.schema)] = node
-            waiting.extend(_Node(schema, node.root) for schema in _branches(node))
+            waiting.extend(_Node(schema, node.root) for schema in self._branches(node))
         return list(found.values())
 
 
@@ -183,17 +203,6 @@ def _fits(value: object, nodes: Sequence[_Node]) -> bool:
     asked = [kind for kind in said if isinstance(kind, str)]
     kinds = next((kinds for kind, kinds in _KINDS if isinstance(value, kind)), frozenset[str]())
     return not asked or any(kind in kinds for kind in asked)
-
-
-def _branches(node: _Node) -> Iterator[Schema]:
-    schema, root = node
-    for word in ("$ref", "$dynamicRef"):
-        if word in schema:
-            yield _resolved(schema[word], root)
-    listed = [part for word in _BRANCHES for part in _list(schema.get(word))]
-    for branch in (*listed, *(schema.get(word) for word in _ALSO), *_values(schema.get("dependentSchemas"))):
-        if found := _mapping(branch):
-            yield found
 
 
 def _list(value: object) -> list[object]:
@@ -251,7 +260,10 @@ def secret_places(parameters: Schema, schemas: Sequence[Schema]) -> list[Path]:
 
 def masked(parameters: Schema, schemas: Sequence[Schema]) -> dict[str, Any]:
     """The parameters without what is secret in them."""
-    return _with_masks(parameters, secret_places(parameters, schemas))
+    try:
+        return _with_masks(parameters, secret_places(parameters, schemas))
+    except RecursionError:  # too deep to be copied
+        return dict.fromkeys(parameters, MASK)
 
 
 def _with_masks(value: Any, places: Sequence[Path]) -> Any:
@@ -306,15 +318,16 @@ def shown_schema(schema: Schema) -> dict[str, Any]:
         shown = deepcopy(dict(schema))
     except RecursionError:
         return {}
+    search = _Search()
     for part in _parts(shown):
-        _hide_values(cast("dict[str, Any]", part), shown)
+        _hide_values(cast("dict[str, Any]", part), shown, search)
     return shown
 
 
-def _hide_values(part: dict[str, Any], root: Schema) -> None:
+def _hide_values(part: dict[str, Any], root: Schema, search: _Search) -> None:
     def hidden(value: Any) -> Any:
         try:
-            return _with_masks(value, list(_Search().places(value, [_Node(part, root)], ())))
+            return _with_masks(value, list(search.places(value, [_Node(part, root)], ())))
         except (_TooMuch, RecursionError):
             return MASK
 

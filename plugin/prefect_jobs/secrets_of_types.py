@@ -5,6 +5,7 @@ its runs is taken over, when a run comes from a deployment that is not known, wh
 and once a minute. A deployment that is gone, or lost its schema, counts as it was last; several count together.
 """
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,8 @@ class _Flow:
 
     schemas: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     """Those with secrets, by the names of the deployments."""
+    declared: dict[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """What the deployments said last."""
     deployments: set[str] = field(default_factory=set[str])
     """The ids of those that there are, and of those that there are not."""
     asked: float = float("-inf")
@@ -70,10 +73,15 @@ class SecretsOfTypes:
         """
         if due := sorted({run.flow_name for run in runs if run.parameters and self._is_due(run)}):
             await self._ask(due, [run for run in runs if run.flow_name in due])
-        return [
-            replace(run, parameters=self.masked(run.flow_name, run.parameters)) if self.schemas(run.flow_name) else run
-            for run in runs
-        ]
+        if not any(self.schemas(run.flow_name) for run in runs):
+            return list(runs)
+        # Large parameters of many runs take seconds, and their author decides how large they are.
+        return await asyncio.to_thread(lambda: [self._masked_run(run) for run in runs])
+
+    def _masked_run(self, run: Run) -> Run:
+        if not self.schemas(run.flow_name):
+            return run
+        return replace(run, parameters=self.masked(run.flow_name, run.parameters))
 
     def _is_due(self, run: Run) -> bool:
         flow = self._flows.get(run.flow_name)
@@ -112,6 +120,8 @@ class SecretsOfTypes:
 
     async def _declared(self, flow_name: str, flow: _Flow, name: str, schema: Mapping[str, Any]) -> None:
         before = flow.schemas.get(name)
+        if flow.declared.get(name) == schema:
+            return
         if has_secrets(schema):
             if before != schema:
                 await self._keep(flow_name, name, schema)
@@ -120,6 +130,7 @@ class SecretsOfTypes:
             # It says of its parameters that none is secret; one without a schema says nothing.
             await self._keep(flow_name, name, None)
             del flow.schemas[name]
+        flow.declared[name] = schema
 
     async def _keep(self, flow_name: str, name: str, schema: Mapping[str, Any] | None) -> None:
         if self._store is not None:

@@ -5,6 +5,7 @@ says that the process lives and not that the work goes on, so it does not count 
 type is learnt from its latest completed jobs, and only when somebody looks at a job that has been silent for a minute.
 """
 
+import asyncio
 import math
 import time
 from collections import OrderedDict
@@ -29,6 +30,8 @@ USUAL_FOR = 60.0
 """Seconds for which the usual gap of a type is believed."""
 BEAT_FOR = 20.0
 """Seconds for which a heartbeat that was asked for is believed to be the last: Prefect's come every 30 s at best."""
+BEAT_PATIENCE = 2.0
+"""Seconds that Prefect may take to tell it: who looks at a job does not wait for that."""
 REMEMBERED = 1_000
 """Types, and jobs, of which that is remembered."""
 _NOT_AT_WORK = ("paused",)
@@ -92,10 +95,11 @@ class SignsOfLife:
 
     async def _heartbeat(self, job_id: str) -> datetime | None:
         asked_at, beat = self._beats.get(job_id, (-math.inf, None))
-        if self._monotonic() - asked_at < BEAT_FOR:
+        if self._monotonic() - asked_at < BEAT_FOR or self._status().prefect != "up":
             return beat
-        with suppress(GatewayError):
-            beat = next(iter(await self._gateway.heartbeats(job_id)), None)
+        with suppress(GatewayError, TimeoutError):
+            async with asyncio.timeout(BEAT_PATIENCE):
+                beat = next(iter(await self._gateway.heartbeats(job_id)), None)
         _remember(self._beats, job_id, (self._monotonic(), beat))
         return beat
 
@@ -110,7 +114,7 @@ class SignsOfLife:
             return found
         jobs = await self._index.latest_completed(job_type, limit=SAMPLE)
         lines = await self._logs.gaps([job.job_id for job in jobs if job.attempt == 1])
-        gaps = [_shorter(job.longest_gap, _of_lines(job, lines.get(job.job_id))) for job in jobs]
+        gaps = [_shorter(job.longest_gap, _of_lines(job, lines.get(job.job_id)), _whole(job)) for job in jobs]
         found = [gap for gap in gaps if gap is not None]
         _remember(self._usual, job_type, (self._monotonic(), found))
         return found
@@ -128,6 +132,13 @@ def _of_lines(job: Job, lines: LineGap | None) -> int | None:
     if job.completed_at is not None and lines.whole:
         edges.append((job.completed_at - lines.last) // MICROSECOND)
     return max(edges)
+
+
+def _whole(job: Job) -> int | None:
+    """How long a job ran: no gap of it is longer."""
+    if job.started_at is None or job.completed_at is None:
+        return None
+    return (job.completed_at - job.started_at) // MICROSECOND
 
 
 def _shorter(*gaps: int | None) -> int | None:

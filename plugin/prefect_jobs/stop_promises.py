@@ -2,8 +2,8 @@
 
 A job that a worker has taken is cancelled before it has begun. Prefect lets nothing begin it while it says Cancelling;
 our worker ends it at once, and writes Cancelled. Where another kind of worker has it, or one that died, nobody does, so
-that is done here, as late as one can: over Cancelled Prefect lets a process begin that was on its way all the same.
-Such a job is cancelled once more as soon as it runs.
+that is done here: when the worker has said that the process is gone, or as late as one can, because over Cancelled
+Prefect lets a process begin that was on its way all the same. Such a job is cancelled once more as soon as it runs.
 
 What was promised stands in the table of actions, so it holds across a restart, and every replica keeps it.
 """
@@ -17,8 +17,9 @@ from prefect_jobs.feed import Feed
 from prefect_jobs.gateway import Gateway, GatewayError, Outlook, PrefectUnavailable
 from prefect_jobs.history import Histories
 from prefect_jobs.jobs import Job
-from prefect_jobs.store import JobIndex
+from prefect_jobs.store import JobIndex, StoreError
 from prefect_jobs.store.history import StopAsked
+from prefect_jobs.transitions import CLOCKS_APART
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,10 @@ class StopPromises:
                 changed = self._promises.keys() if changes is None else {change.job_id for change in changes}
                 self._due |= changed & self._promises.keys()
                 await self._look()
-            except Exception:  # the database may be away for a while; a promise stays one
+            except StoreError as error:  # away for a while, or its disk full; a promise stays one
+                logger.warning("what was promised to be cancelled could not be looked at: %s", error)
+                await asyncio.sleep(1.0)
+            except Exception:
                 logger.exception("what was promised to be cancelled could not be looked at")
                 await asyncio.sleep(1.0)
             await asyncio.sleep(REST)
@@ -122,7 +126,7 @@ class StopPromises:
         """End a job that was not begun and will not be, as far as one can know."""
         age = datetime.now(UTC) - asked.at
         outlook = await self._gateway.outlook(job.job_id)
-        if age < patience(outlook):
+        if age < patience(outlook) and not await self._gateway.given_up(job.job_id, since=asked.at - CLOCKS_APART):
             return
         await self._gateway.end_withdrawn(job.job_id)
         logger.info("job %s was cancelled before it began, and nobody gave it up; it is ended", job.job_id)

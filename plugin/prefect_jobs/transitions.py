@@ -125,6 +125,10 @@ def transitions_of(states: Sequence[RunState], actions: Sequence[Action], origin
         if found and status == found[-1].to:
             if receipt is not None:  # an end is written before the kill, and again with the proof
                 found[-1] = replace(found[-1], receipt=receipt, message=state.message)
+            elif (
+                asked is not None and state.type == "CANCELLED" and word == found[-1].state
+            ):  # Prefect said it first, without our words
+                found[-1] = replace(found[-1], by=asked.by, message=state.message)
             continue
         error = _shown_error(before, state)
         found.append(

@@ -22,7 +22,7 @@ def ids(stack: Stack) -> dict[str, str]:
         answers = {
             "backup": api.post("/api/backup", json={}),
             "backup at the same time": api.post("/api/backup", json={}),
-            "restore": api.post("/api/backup/restore", content=b"nothing of an archive"),
+            "restore": api.post("/api/backup/restore", content=b"PK, and nothing of an archive"),
             "batch_audit": api.post("/api/ai-audit/batch", json={"limit": 20, "force_reevaluate": True}),
             "re_evaluation": api.post("/api/jobs", json={"job_type": "re_evaluation", "parameters": {"limit": 20}}),
             "cleanup": api.post("/api/jobs", json={"job_type": "cleanup", "parameters": {"dry_run": True}}),
@@ -60,6 +60,8 @@ def test_a_restore_of_what_is_no_backup_fails_and_says_why(api: httpx.Client, id
     job(api, ids["restore"], status="failed")
     record = api.get(f"/api/backup/restore/{ids['restore']}").json()
     assert record["error_message"].startswith("DamagedBackup: The backup is damaged, or is none")
+    refused = api.post("/api/backup/restore", content=b"nothing of an archive")
+    assert (refused.status_code, refused.json()["detail"]) == (400, "Invalid file type")
 
 
 def test_an_audit_tells_what_it_found(api: httpx.Client, ids: dict[str, str]) -> None:

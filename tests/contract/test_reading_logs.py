@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from prefect.states import Completed
 from websockets.exceptions import ConnectionClosed
@@ -239,6 +240,21 @@ def test_twenty_viewers_of_a_burst_get_each_line_once_while_one_takes_its_time(s
         assert all(one.result(timeout=150) == list(range(1, BURST + 1)) for one in viewers)
 
 
+def test_thirty_watched_logs_are_no_thirty_sockets_at_prefect(stack: Stack, runs: Runs) -> None:
+    """An embedded server admits a hundred requests, and each socket of its log stream was one."""
+    port = int(stack.prefect_api_url.rsplit(":", 1)[1].split("/")[0])
+    serve = psutil.Process(stack.pid_of("serve"))
+    run_ids = [runs.started() for _ in range(30)]
+    with ExitStack() as stacked:
+        sockets = {run_id: stacked.enter_context(viewer(stack, run_id)) for run_id in run_ids}
+        for run_id, socket in sockets.items():
+            runs.log(run_id, [f"the line of {run_id}"])
+            assert frames(socket, 1)[0]["data"]["message"] == f"the line of {run_id}"
+        open_ones = [one for one in serve.net_connections("tcp") if one.raddr and one.raddr.port == port]
+        # One for events, one for logs (two while it is renewed), and what the client keeps for its questions.
+        assert len([one for one in open_ones if one.status == "ESTABLISHED"]) < 25
+
+
 def test_a_viewer_who_leaves_and_comes_back_goes_on_where_it_stood(stack: Stack, runs: Runs) -> None:
     run_id = runs.started()
     runs.log(run_id, messages(1000))
@@ -265,7 +281,9 @@ def test_after_the_replay_the_position_is_told(stack: Stack, runs: Runs) -> None
         position = frames(socket, 1, "position")[0]
         while position["seq"] < 10:
             position = frames(socket, 1, "position")[0]
+    as_of = position.pop("as_of")
     assert position == {"type": "position", "seq": 10, "total_lines": 10, "complete": False}
+    assert as_of is None or LOG_TIME.fullmatch(as_of)
 
 
 def test_a_job_that_does_not_exist_may_be_watched(stack: Stack) -> None:

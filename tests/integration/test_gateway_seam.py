@@ -595,6 +595,23 @@ async def test_a_new_line_wakes_the_one_who_watches_its_run(world: World) -> Non
             await asyncio.wait([waiting], timeout=0.2)
 
 
+async def test_one_connection_tells_of_the_lines_of_several_runs_and_of_no_other(world: World) -> None:
+    watched = [await world.new_run() for _ in range(3)]
+    other = await world.new_run()
+    heard: set[str] = set()
+    async with world.gateway.log_wakeups(*watched, "no-uuid") as announced, asyncio.timeout(20):
+        waiting = asyncio.ensure_future(anext(announced))
+        while heard != set(watched):
+            for run_id in (other, *watched):
+                await world.log(run_id, ["wake up"])
+            await asyncio.wait([waiting], timeout=0.2)
+            if waiting.done():
+                heard.add(waiting.result())
+                assert heard <= set(watched)
+                waiting = asyncio.ensure_future(anext(announced))
+        waiting.cancel()
+
+
 async def test_a_server_that_is_not_there_is_unavailable() -> None:
     async with PrefectGateway.connect("http://127.0.0.1:9/api") as gateway:
         with pytest.raises(PrefectUnavailable, match=r"127\.0\.0\.1:9"):

@@ -66,6 +66,8 @@ class JobsServer:
         self.before: Callable[[httpx.Request], None] = lambda _request: None
         """Called before each answer: the world goes on while the client asks."""
         self.clock = Clock()
+        self.log_state: Body = {}
+        """What the answers about logs say further: `complete`, `as_of`."""
 
     def client(self, api_key: str | None = None) -> Client:
         """A client of this server that never really waits."""
@@ -151,7 +153,7 @@ class JobsServer:
             found = [line for line in found if line["seq"] > int(asked.get("after", 0))]
             found = [line for line in found if asked.get("contains", "").lower() in line["message"].lower()]
             found = found[::-1] if asked.get("order") == "desc" else found
-            more = {"total_lines": len(self.lines[job_id])}
+            more = {"total_lines": len(self.lines[job_id]), **self.log_state}
         page = found[:limit]
         body = {"job_id": job_id, "logs": page, "total": len(page), "has_more": len(found) > limit, **more}
         return httpx.Response(200, json=body)

@@ -85,6 +85,20 @@ def test_the_list_fits_into_80_columns(server: JobsServer, run: Run) -> None:
     assert re.search(r"^5d1c0f4e +a_rather_long_j… +running +███░░░░░  38%", output, re.MULTILINE)
 
 
+def test_ids_are_never_cut_however_long_they_must_be(server: JobsServer, run: Run) -> None:
+    """A schedule prepares runs in one moment: their ids begin alike, and were cut where they differ."""
+    ids = [f"0192f0c8-a1b2-7abc-9a3e-3f6b8a2c9e1{end}" for end in "012"]
+    for job_id in ids:
+        server.put(job_id, "pending", message="waits", job_type="a_rather_long_job_type")
+
+    printed = [line.split()[0] for line in run("list")[1].splitlines()[1:]]
+
+    assert sorted(printed) == ids
+    for text in printed:
+        server.log(text, "hello")
+        assert run("logs", text)[1].endswith("hello\n")
+
+
 def test_a_list_without_a_terminal_has_no_colours(server: JobsServer, run: Run) -> None:
     server.put(ID, "failed")
 
@@ -214,6 +228,33 @@ def test_a_log_of_which_only_the_tail_is_wanted(server: JobsServer, run: Run) ->
     server.log(ID, *(f"line {number}" for number in range(30)))
 
     assert [line.split(maxsplit=2)[2] for line in run("logs", ID, "--tail=2")[1].splitlines()] == ["line 28", "line 29"]
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ({}, ""),
+        ({"complete": True, "as_of": "2026-03-04T08:15:00Z"}, ""),
+        ({"complete": False, "as_of": None}, "Lines may be missing: the log has not been read to its end yet.\n"),
+    ],
+)
+def test_a_log_that_may_lack_lines_is_not_printed_as_if_it_were_whole(
+    server: JobsServer, run: Run, state: dict[str, object], said: str
+) -> None:
+    server.put(ID)
+    server.log(ID, "known")
+    server.log_state = state
+
+    code, output, error = run("logs", ID)
+
+    assert (code, output.splitlines()[-1].endswith("known"), error) == (0, True, said)
+
+
+def test_the_time_since_which_lines_may_be_missing_is_said(server: JobsServer, run: Run) -> None:
+    server.put(ID)
+    server.log_state = {"complete": False, "as_of": (datetime.now(UTC) - timedelta(minutes=10, seconds=5)).isoformat()}
+
+    assert re.fullmatch(r"Lines may be missing: the last time that none was is 10m\d\ds ago\.\n", run("logs", ID)[2])
 
 
 def test_a_level_that_is_none_is_refused(server: JobsServer, run: Run) -> None:

@@ -3,6 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from types import TracebackType
 from typing import Any
@@ -20,7 +21,7 @@ from prefect_jobs.client import (
     Refused,
     WaitedTooLong,
 )
-from prefect_jobs.client.change_feed import read_events
+from prefect_jobs.client.change_feed import ChangeFeed, read_events
 from prefect_jobs.client.connection import Connection
 from prefect_jobs.client.log_follower import PONG, LogFollower
 from prefect_jobs.client.log_socket import socket_url
@@ -125,6 +126,24 @@ def test_a_feed_that_stays_away_ends_after_five_more_tries(server: JobsServer) -
         for pause, wait in zip((1, 2, 4, 8, 16), server.clock.slept, strict=True)
     ]
     assert len(server.asked) == 6
+
+
+def test_a_feed_whose_client_is_closed_while_it_connects_again_ends_without_a_word(
+    server: JobsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread reads the feed. The one who waited was interrupted and closed both, just after the thread had looked
+    whether it should go on: httpx then raises a bare RuntimeError, which ended the thread with a traceback."""
+    connection = server.client()._connection  # pyright: ignore[reportPrivateUsage]
+    feed, stream = ChangeFeed(connection), connection.stream
+
+    def closed_meanwhile(*asked: Any, **options: Any) -> Any:
+        feed.close()
+        connection.close()
+        return stream(*asked, **options)
+
+    monkeypatch.setattr(connection, "stream", closed_meanwhile)
+
+    assert list(feed) == []
 
 
 def test_a_server_without_a_feed_says_so_at_once() -> None:
@@ -337,6 +356,17 @@ def frame(line: Body) -> Body:
 
 def position(*, complete: bool) -> Body:
     return {"type": "position", "seq": 1, "total_lines": 1, "complete": complete}
+
+
+def test_the_state_of_a_log_says_as_of_when_it_was_whole(server: JobsServer) -> None:
+    server.put("a", "running")
+    server.log("a", "one", "two")
+    server.log_state = {"complete": False, "as_of": "2026-03-04T08:15:00.5Z"}
+
+    state = server.client().log_state("a")
+
+    assert (state.total_lines, state.complete) == (2, False)
+    assert state.as_of == datetime(2026, 3, 4, 8, 15, 0, 500_000, tzinfo=UTC)
 
 
 def test_following_ends_when_the_job_has_ended_and_its_log_is_complete(server: JobsServer) -> None:

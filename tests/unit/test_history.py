@@ -9,8 +9,9 @@ import pytest
 
 from prefect_jobs.gateway import PrefectUnavailable, Run
 from prefect_jobs.gateway.fake import FakePrefect, a_run, failed, pending, running
-from prefect_jobs.history import LOGS_ARRIVE_WITHIN, RECEIPT_ARRIVES_WITHIN, TRACEBACK_LIMIT, Histories, traceback_in
+from prefect_jobs.history import LOGS_ARRIVE_WITHIN, TRACEBACK_LIMIT, Histories, traceback_in
 from prefect_jobs.jobs import Job, job_from_run
+from prefect_jobs.proofs import RECEIPT_ARRIVES_WITHIN
 from prefect_jobs.sidecar.receipt import Receipt
 from prefect_jobs.store import HistoryStore
 from prefect_jobs.store.database import Database

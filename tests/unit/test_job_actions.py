@@ -248,13 +248,13 @@ async def test_a_job_cancelled_before_it_began_is_stopping_and_ends_once(stage: 
 
 
 async def test_a_retry_cancelled_before_it_began_is_stopping_too(stage: Stage) -> None:
-    run = stage.prefect.put(a_run("PENDING", run_count=1))
+    run = stage.prefect.put(a_run("PENDING", deployment_id="d", run_count=1))
     job = await stage.actions.cancel(run.id, by=None)
     assert (job.status, job.state, job.message) == ("pending", "stopping", None)
 
 
 async def test_a_job_is_found_by_both_its_words_while_it_is_stopping_and_has_not_begun(stage: Stage) -> None:
-    waiting, working = stage.prefect.put(a_run("PENDING")), stage.prefect.put(running(1))
+    waiting, working = stage.prefect.put(a_run("PENDING", deployment_id="d")), stage.prefect.put(running(1))
     for run in (waiting, working):
         await stage.actions.cancel(run.id, by=None)
 
@@ -291,8 +291,17 @@ async def test_a_job_whose_dead_worker_cannot_give_it_up_is_ended(stage: Stage) 
     assert [state.type for state in await stage.prefect.states(run.id)] == ["PENDING", "CANCELLING", "CANCELLED"]
 
 
+async def test_a_job_that_another_kind_of_worker_gave_up_is_ended(stage: Stage) -> None:
+    """Its process is refused by Prefect and ends; that worker writes nothing, and says that the process is gone."""
+    run = stage.prefect.put(a_run("PENDING", worker="w", pool_name="jobs"))
+    stage.prefect.workers = {"jobs": ("w",)}
+    stage.prefect.done_with.add(run.id)
+    await stage.actions.cancel(run.id, by=None)
+    await stage.until_state(run.id, "CANCELLED")
+
+
 async def test_a_pending_job_that_was_taken_is_removed_all_the_same(stage: Stage) -> None:
-    run = stage.prefect.put(a_run("PENDING"))
+    run = stage.prefect.put(a_run("PENDING", deployment_id="d"))
     await stage.actions.purge(run.id, by=None)
     assert await stage.prefect.read_runs([run.id]) == []
 
@@ -314,3 +323,47 @@ def test_who_took_a_job_is_given_the_time_that_it_needs(
     run = a_run("CANCELLING", "Withdrawn", **fields)
     outlook = Outlook(run=run, pool=None, queue=None, workers=online, deployment=None, at_work=())
     assert patience(outlook) == patient_for
+
+
+def inside(parent: Run | None, **fields: Any) -> Run:
+    return running(inside_of=parent.id if parent else "", **fields)
+
+
+async def test_what_runs_inside_another_job_is_stopped_with_the_one_around_it_that_can_be(stage: Stage) -> None:
+    """Such a flow was told `cancelling`, did all its work, and was `Cancelled by user` 300 s later."""
+    outer = stage.prefect.put(running(deployment_id="d"))
+    between = stage.prefect.put(inside(outer))
+    inner = stage.prefect.put(inside(between))
+    for run in (between, inner):
+        job = await stage.job(run)
+        assert job.stoppable == "with_parent"
+        for verb in ("cancel", "abort"):
+            with pytest.raises(ActionRefused, match=f"^Job runs inside job {outer.id} - stop that one$") as refused:
+                await getattr(stage.actions, verb)(run.id, by=None)
+            assert refused.value.reason == "with_parent"
+        assert (await stage.prefect.states(run.id))[-1].type == "RUNNING"
+
+
+async def test_what_runs_inside_another_job_and_uses_the_kit_stops_by_itself(stage: Stage) -> None:
+    outer = stage.prefect.put(running())
+    inner = stage.prefect.put(inside(outer, uses_kit=True))
+    assert (await stage.actions.cancel(inner.id, by=None)).state == "stopping"
+
+
+async def test_a_job_whose_parent_is_not_known_names_none_and_one_that_lost_it_can_be_ended(stage: Stage) -> None:
+    lost, gone, unknown = inside(completed()), inside(running()), inside(None)
+    over = stage.prefect.put(completed())
+    for run in (lost := replace(lost, inside_of=over.id), gone, unknown):
+        stage.prefect.put(run)
+    for run in (lost, gone):
+        assert (await stage.actions.cancel(run.id, by=None)).state == "cancelling"
+    with pytest.raises(ActionRefused, match="Job runs inside another job - stop that one"):
+        await stage.actions.cancel(unknown.id, by=None)
+
+
+async def test_a_job_inside_another_is_removed_when_it_has_ended_and_not_before(stage: Stage) -> None:
+    outer = stage.prefect.put(running())
+    waiting, over = stage.prefect.put(pending(inside_of=outer.id)), stage.prefect.put(completed(inside_of=""))
+    with pytest.raises(ActionRefused, match="stop that one"):
+        await stage.actions.purge(waiting.id, by=None)
+    await stage.actions.purge(over.id, by=None)

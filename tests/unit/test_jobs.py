@@ -1,14 +1,19 @@
 """A run becomes a job in the contract's words (2.4, 16.1)."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from prefect_jobs.api.wire import JobResponse
 from prefect_jobs.gateway import Progress, Run
 from prefect_jobs.gateway.fake import a_run, completed, failed, pending, running
+from prefect_jobs.gateway.runs import run_from_json
 from prefect_jobs.job_text import search_text
 from prefect_jobs.jobs import error_of, job_from_run
+from prefect_jobs.report_names import RESULT_LABEL
 
 NOW = datetime(2026, 3, 4, 8, 15, tzinfo=UTC)
 
@@ -148,3 +153,27 @@ def test_both_words_of_the_author_are_searched() -> None:
     text = search_text(job_from_run(a_run("COMPLETED", "PartiallyDone", state_message="3 of 5"), now=NOW))
     assert "partiallydone" in text
     assert "3 of 5" in text
+
+
+def nested(depth: int) -> Any:
+    value: Any = 0
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_a_value_that_is_nested_too_deeply_costs_nobody_the_others() -> None:
+    """The reading of a page of jobs broke off at it, again and again, and no job of that page was ever right."""
+    run = completed({"a": nested(900), "b": 1}, parameters={"p": nested(900), "q": 2})
+    job = job_from_run(run, now=NOW)
+    assert job.result_fields["b"] == 1
+    assert job.parameters["q"] == 2
+    for text in (json.dumps(job.result), json.dumps(dict(job.parameters)), JobResponse.of(job).model_dump_json()):
+        assert "nested too deeply" in text
+    assert job_from_run(completed({"a": nested(90)}), now=NOW).result == {"a": nested(90)}
+
+
+def test_a_label_that_nobody_can_read_is_none() -> None:
+    label = json.dumps({"attempt": 0, "result": 1}).replace("1}", "[" * 100_000 + "]" * 100_000 + "}")
+    body = {"id": "x", "created": NOW.isoformat(), "labels": {RESULT_LABEL: label}, "state": {"type": "COMPLETED"}}
+    assert run_from_json(body, flow_name="deep", read_order=0).has_result is False

@@ -181,7 +181,7 @@ async def test_a_hundred_viewers_at_the_same_line_cost_one_look_at_the_store(
 
 async def test_a_look_at_the_store_is_soon_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another adapter on the same database may have stored a line, of which nobody tells this one."""
-    monkeypatch.setattr(log_tail, "SHARED_FOR", 0.1)
+    monkeypatch.setattr(log_tail, "SHARED_FOR", 1.0)
     async with desk.tails.watch("no-such-job") as watch:
         first = await watch.behind(0)
         assert await watch.behind(0) is first

@@ -19,7 +19,7 @@ from prefect_jobs.index_check import IndexCheck
 from prefect_jobs.job_actions import ActionRefused, JobActions
 from prefect_jobs.job_news import JobNews
 from prefect_jobs.jobs import Job, job_from_run
-from prefect_jobs.proofs import PATIENCE, as_proven
+from prefect_jobs.proofs import PATIENCE, RECEIPT_ARRIVES_WITHIN, as_proven
 from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.reading import JobReader
 from prefect_jobs.sidecar.receipt import Receipt
@@ -183,6 +183,25 @@ async def test_a_receipt_that_comes_late_is_a_change_too_and_no_second_end(world
     assert words(proven) == ("failed", "aborted", True)
     assert proven.version > ended.version
     assert news.changed(proven, now=now) == []
+
+
+async def test_the_receipt_of_a_crash_that_a_worker_told_is_a_change_too(world: World) -> None:
+    """It is a label of the run, of which no event tells; the page never showed it without a reload."""
+    await world.reader.check([world.run.id])
+    world.run = world.prefect.put(
+        replace(world.run, state_type="CRASHED", state_name="Crashed", state_id="c", ended_at=datetime.now(UTC))
+    )
+    await world.reader.check([world.run.id])
+    crashed = await world.job()
+    world.prefect.put_silently(replace(world.run, receipts=(("c", receipt(datetime.now(UTC))),)))
+    world.late = RECEIPT_ARRIVES_WITHIN
+    await world.reader.end_unproven()
+    told = await world.job()
+    assert (words(told), told.version > crashed.version) == (("failed", "crashed", None), True)
+    assert told.receipt is not None
+    await world.reader.end_unproven()
+    assert (await world.job()).version == told.version
+    assert await world.differences() == []
 
 
 async def test_the_feed_reads_it_again_until_it_has_ended_here(world: World) -> None:

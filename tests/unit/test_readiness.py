@@ -1,8 +1,13 @@
 """Each process says of itself whether it does its work, part by part, and never what was true before."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from prefect_jobs.readiness import Part, Proof, Readiness
+from prefect_jobs.store import StoreUnavailable, open_database
 from tests.stack import eventually
 from tests.unit.serving import KEYS, VIEWER, served
 
@@ -53,6 +58,22 @@ def test_every_part_is_told_with_its_reason_and_one_that_is_down_is_enough(tmp_p
         assert answer.json()["reasons"] == ["no space left"]
         assert 'prefect_jobs_part_up{part="disk"} 0.0' in client.get("/metrics").text
         assert "prefect_jobs_ready 0.0" in client.get("/metrics").text
+
+
+async def test_a_database_that_can_be_read_and_not_written_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    async with open_database(f"sqlite:///{path}", lock_patience=0.1) as database:
+        await database.prove()
+        assert database.part() == Part()
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreUnavailable):
+                async with database.writing():
+                    pass
+            await database.prove()
+            assert database.part().reasons == ("the index database cannot be written: database is locked",)
+        await database.prove()
+        assert database.part() == Part()
 
 
 def test_the_reasons_of_parts_are_for_who_may_read(tmp_path: Path) -> None:

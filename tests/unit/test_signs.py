@@ -9,6 +9,7 @@ import pytest
 from prefect_jobs.changes import ChangeHub
 from prefect_jobs.estimates import Estimate, with_own_progress
 from prefect_jobs.feed_turn import FeedStatus
+from prefect_jobs.gaps import longest_gap
 from prefect_jobs.gateway import LogLine, Progress, Run
 from prefect_jobs.gateway.fake import FakePrefect, completed, pending, running
 from prefect_jobs.signs import BEAT_FOR, USUAL_FOR, Signs, SignsOfLife
@@ -81,6 +82,14 @@ async def test_the_last_sign_is_the_latest_of_progress_log_line_and_heartbeat(sc
     assert (await scene.of(run)).last_at == ago(20)  # it was asked for a moment ago
     scene.monotonic += BEAT_FOR
     assert (await scene.of(run)).last_at == ago(3)
+
+
+async def test_while_prefect_is_away_nobody_waits_for_a_heartbeat(scene: Scene) -> None:
+    run = await scene.put(begun(30), reports=(20, 10))
+    scene.up = False
+    asked = scene.prefect.requests
+    assert (await scene.of(run)).last_at == ago(10)
+    assert scene.prefect.requests == asked
 
 
 async def test_a_job_that_has_not_begun_has_given_no_sign(scene: Scene) -> None:
@@ -161,6 +170,15 @@ async def test_a_gap_once_seen_outlives_another_reading_and_a_new_attempt_starts
     again = replace(run, run_count=2, started_at=ago(5), progress=Progress(1, None, 2, ago(3)), state_id="again")
     await scene.index.apply([again], now=NOW)
     assert [job.longest_gap for job in [await scene.index.get(run.id)] if job] == [2_000_000]
+
+
+async def test_an_index_of_an_earlier_release_is_not_written_anew_for_gaps_that_nobody_saw(scene: Scene) -> None:
+    """Of a million ended jobs each would be a change that every reader hears of."""
+    run = await scene.put(ran(900, 300))
+    job = await scene.index.get(run.id)
+    assert job is not None
+    assert longest_gap(replace(job, longest_gap=None), job) is None
+    assert longest_gap(None, job) == 600_000_000
 
 
 @pytest.mark.parametrize(("percent", "p50", "p90"), [(0, 100.0, 200.0), (50, 75.0, 125.0), (100, 50.0, 50.0)])

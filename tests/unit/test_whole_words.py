@@ -125,6 +125,7 @@ def test_an_unknown_status_of_the_list_is_refused_wherever_it_stands(client: Cli
         assert answer.status_code == 422
         [error] = answer.json()["error"]["errors"]
         assert error["field"] == "query.status"
+        assert error["value"] == (status[0] if len(status) == 1 else str(status))
         assert "'pending', 'running', 'completed', 'failed' or 'cancelled'" in error["message"]
 
 

@@ -20,7 +20,7 @@ LOOKS_WITHIN = 13.0
 """Seconds in which Prefect's own observer would have looked."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def line(stack: Stack) -> Generator[EventsLine]:
     port = urlsplit(stack.prefect_api_url).port
     assert port is not None
@@ -28,23 +28,43 @@ def line(stack: Stack) -> Generator[EventsLine]:
         yield line
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def prefect(stack: Stack) -> Generator[PrefectApi]:
     with PrefectApi.of(stack) as prefect:
         yield prefect
 
 
-@pytest.fixture
-def pool(stack: Stack, prefect: PrefectApi, line: EventsLine, tmp_path: Path) -> Generator[str]:
+@pytest.fixture(scope="module")
+def pool(
+    stack: Stack, prefect: PrefectApi, line: EventsLine, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[str]:
     """A work pool whose worker is at the other end of the line."""
     pool = make_pool(prefect, "by-line")
     with deployments_stay(stack):
-        worker = Worker(stack, tmp_path, pool, PREFECT_API_URL=line.url)
+        worker = Worker(stack, tmp_path_factory.mktemp("by-line"), pool, PREFECT_API_URL=line.url)
         try:
             worker.wait_started()
             yield pool
         finally:
             worker.end()
+
+
+def test_a_job_at_work_holds_no_more_than_two_sockets_open_at_the_server(
+    api: httpx.Client, prefect: PrefectApi, line: EventsLine, pool: str
+) -> None:
+    """They were four: the worker opened an observer and an event client of its own for each job."""
+    naps_of_nobody = prefect.deploy(NAPS, "naps", name="by-line", work_pool=pool)
+    at_work = [prefect.start(naps_of_nobody, seconds=600)]
+    prefect.wait_for_line(at_work[0], "asleep")
+    with_one = line.sockets
+    at_work += [prefect.start(naps_of_nobody, seconds=600) for _ in range(2)]
+    for run in at_work[1:]:
+        prefect.wait_for_line(run, "asleep")
+    assert line.sockets - with_one <= 2 * 2
+    for run in at_work:
+        assert api.post(f"/api/jobs/{run}/cancel").is_success
+    for run in at_work:
+        assert prefect.wait_for(run, "CANCELLED", "CRASHED") == "CANCELLED"
 
 
 def test_a_job_is_cancelled_although_its_event_was_lost_and_one_that_stops_is_left_alone(

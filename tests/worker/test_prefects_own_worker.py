@@ -12,13 +12,13 @@ import httpx
 import pytest
 
 from prefect_jobs.shipped import ENTER_FLOWS
-from tests import naps, patient
+from tests import begins_late, naps, patient
 from tests.contract.jobs import job
 from tests.prefect_api import PrefectApi
 from tests.stack import Stack, eventually
 from tests.workers import make_pool
 
-PATIENT, NAPS = Path(patient.__file__), Path(naps.__file__)
+PATIENT, NAPS, LATE = (Path(str(module.__file__)) for module in (patient, naps, begins_late))
 POOL = "plain"
 
 
@@ -85,3 +85,20 @@ def test_a_deployments_limit_holds_too(api: httpx.Client, prefect: PrefectApi, o
     job(api, holder, status="failed")
 
     assert prefect.wait_for(waiting, "COMPLETED", "FAILED", "CRASHED", within=90) == "COMPLETED"
+
+
+@pytest.mark.timeout(240)
+def test_a_job_cancelled_before_it_began_ends_when_its_process_is_gone_and_never_runs(
+    api: httpx.Client, prefect: PrefectApi, own_worker: str, tmp_path: Path
+) -> None:
+    """Prefect's worker knows nothing of our cancellation: its server keeps the process from beginning."""
+    late = prefect.deploy(LATE, "begins_late", name=POOL, work_pool=own_worker)
+    run = prefect.start(late, began=str(tmp_path / "began"))
+    prefect.wait_for(run, "PENDING")
+    assert api.post(f"/api/jobs/{run}/cancel").is_success
+    assert api.get(f"/api/jobs/{run}").json()["state"] in ("stopping", "cancelled")
+    prefect.wait_for(run, "CANCELLED", within=120)
+    assert [state["type"] for state in prefect.states(run)][-2:] == ["CANCELLING", "CANCELLED"]
+    assert "RUNNING" not in [state["type"] for state in prefect.states(run)]
+    assert not (tmp_path / "began").exists()
+    assert job(api, run, status="failed", state="cancelled")["error"] == "Cancelled by user"

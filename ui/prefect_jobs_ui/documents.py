@@ -38,6 +38,8 @@ from prefect_jobs_ui.viewers import VISIT
 
 TOKEN_SECONDS = 300
 """How long after the page its socket may come: scripts over a slow line."""
+GOODBYE_SECONDS = 0.2
+"""How long a tab whose sign-in is over is still told so, while nothing more is taken from it."""
 POLICY_VIOLATION = 1008
 
 logger = logging.getLogger(__name__)
@@ -138,6 +140,7 @@ class _TabSocket(WSHandler):
                 finally:
                     heard.cancel()
                 if refusal is not None:
+                    await asyncio.sleep(GOODBYE_SECONDS if ended.done() else 0)
                     await self._socket.close(POLICY_VIOLATION, refusal)
         finally:
             ended.cancel()

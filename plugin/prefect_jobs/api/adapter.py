@@ -28,6 +28,7 @@ from prefect_jobs.log_ingest import LogIngest, Retention
 from prefect_jobs.log_tail import LogTails, TailPace
 from prefect_jobs.read_budget import ReadBudget
 from prefect_jobs.readiness import Readiness
+from prefect_jobs.room import Room
 from prefect_jobs.secrets_of_types import SecretsOfTypes
 from prefect_jobs.settings import Settings
 from prefect_jobs.signs import SignsOfLife
@@ -69,6 +70,7 @@ class Adapter:
     broadcast: Broadcast
     waits: StateWaits
     readiness: Readiness
+    room: Room
     signs: SignsOfLife
     secrets: SecretsOfTypes
 
@@ -138,10 +140,13 @@ async def open_adapter(
         readiness.add("prefect", feed.prefect_part)
         readiness.add("index", database.part)
         readiness.add("feed", feed.feed_part)
+        room = Room([settings.data_path, settings.exports_path, settings.uploads_path, *database.folders])
+        readiness.add("space", room.part)
         unheard = UnheardJobs(gateway, index, waits, feed.status, after=settings.unheard_after)
         async with _proved(database), create_task_group() as tasks:
             tasks.start_soon(feed.run)
             tasks.start_soon(ingest.run)
+            tasks.start_soon(tails.heed, hub)
             tasks.start_soon(broadcast.run)
             tasks.start_soon(bulk.run)
             tasks.start_soon(actions.keep_promises)
@@ -164,6 +169,7 @@ async def open_adapter(
                 broadcast,
                 waits,
                 readiness,
+                room,
                 SignsOfLife(gateway, index, logs, waits, feed.status),
                 secrets,
             )

@@ -40,7 +40,7 @@ class ChangeReader:
     async def events(self) -> AsyncIterator[ServerSentEvent]:
         """Every event from this place on, until the server stops."""
         loop = asyncio.get_running_loop()
-        told: dict[str, Any] = {}
+        known: tuple[object, ...] = ()
         due = 0.0
         while not self._adapter.hub.closed:
             changes = await self._next()
@@ -56,8 +56,10 @@ class ChangeReader:
                 self._at = changes[-1].version
                 continue
             status = self._adapter.feed.status()
-            if loop.time() >= due or (told["prefect"], told["complete"]) != (status.prefect, status.complete):
-                told = {
+            said = status.prefect, status.complete, status.behind_seconds > 0
+            if loop.time() >= due or said != known:
+                known = said
+                told: dict[str, Any] = {
                     "prefect": status.prefect,
                     "behind_seconds": status.behind_seconds,
                     "complete": status.complete,

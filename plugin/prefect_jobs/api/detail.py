@@ -1,5 +1,6 @@
 """One job, structured (contract 4.6, 16.2, 16.7)."""
 
+import asyncio
 import re
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -203,7 +204,7 @@ async def get_detail(adapter: TheAdapter, job_id: str) -> JobDetail:
         error=job.error,
         error_traceback=await adapter.histories.traceback(job),
         metadata=JobMetadata(
-            input_params=adapter.secrets.masked(job.job_type, job.parameters),
+            input_params=await asyncio.to_thread(adapter.secrets.masked, job.job_type, job.parameters),
             worker_id=about.worker,
             worker=_about(about.worker_process),
         ),

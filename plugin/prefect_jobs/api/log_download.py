@@ -16,8 +16,8 @@ from typing import Literal
 from prefect_jobs.api.wire import LogEntry, level_name, with_z
 from prefect_jobs.events.export_file import csv_text
 from prefect_jobs.jobs import Job
-from prefect_jobs.log_tail import LogTails
-from prefect_jobs.store import LineFilter, LogGap, LogStore, StoredLine
+from prefect_jobs.log_tail import LogReach, LogTails
+from prefect_jobs.store import LineFilter, LogBook, LogGap, LogStore, StoredLine
 
 DownloadFormat = Literal["txt", "jsonl", "csv"]
 
@@ -38,9 +38,10 @@ GIVE_UP_AFTER = 60.0
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
-def file_name(job_type: str, job_id: str, format: DownloadFormat) -> str:
+def file_name(job_type: str, job_id: str, format: DownloadFormat, *, complete: bool = True) -> str:
     """``export-5d1c0f4e-7a52.txt``: letters, digits, ``-`` and ``_`` of what the job is called, and nothing else."""
     words = [_UNSAFE.sub("-", text)[:64].strip("-") for text in (job_type, job_id)]
+    words += [] if complete else ["incomplete"]
     return "-".join(word for word in words if word) + f".{format}"
 
 
@@ -61,10 +62,20 @@ WRITERS: dict[DownloadFormat, Callable[[StoredLine], str]] = {"txt": _txt, "json
 
 
 class LogDownload:
-    """The matching lines of one job's log, as a file."""
+    """The matching lines of one job's log, as a file.
 
-    def __init__(self, tails: LogTails, store: LogStore, job: Job, wanted: LineFilter) -> None:
+    Args:
+        tails: what copies the log.
+        store: where the lines are.
+        job: whose log.
+        wanted: which lines.
+        reach: what is known of the log. Where Prefect could not be read, the file has what is stored; else it ends only
+            when no line is missing.
+    """
+
+    def __init__(self, tails: LogTails, store: LogStore, job: Job, wanted: LineFilter, reach: LogReach) -> None:
         self._tails = tails
+        self._reach = reach
         self._store = store
         self._job = job
         self._wanted = wanted
@@ -86,7 +97,8 @@ class LogDownload:
         size, behind, given_up_at = FIRST_PAGE, None, time.monotonic() + GIVE_UP_AFTER
         while True:
             news = self._tails.news_of(self._job.job_id)
-            gap = (await self._store.book(self._job.job_id)).gap
+            book = await self._store.book(self._job.job_id)
+            gap = None if self._reach.failed else book.gap
             found = await self._store.in_order(self._job.job_id, self._wanted, behind=behind, limit=size)
             # What stands behind a gap comes when the gap is filled.
             page = found if gap is None else _in_front_of(gap, found)
@@ -94,7 +106,11 @@ class LogDownload:
                 behind, given_up_at = page[-1].place, time.monotonic() + GIVE_UP_AFTER
                 yield page
             at_the_end = len(page) < size
-            if at_the_end and gap is None and (news is None or (behind is not None and behind[0] > began)):
+            if (
+                at_the_end
+                and gap is None
+                and ((news is None and self._is_proved(book)) or (behind is not None and behind[0] > began))
+            ):
                 return
             if at_the_end:
                 if time.monotonic() > given_up_at:
@@ -102,6 +118,10 @@ class LogDownload:
                     raise TimeoutError(f"the log of {self._job.job_id} could not be read to its end")
                 await self._next(news)
             size = PAGE
+
+    def _is_proved(self, book: LogBook) -> bool:
+        """Whether as much is known of the log as the file promises: a copy that failed is no end."""
+        return self._reach.complete or self._reach.failed or book.whole_at != self._reach.as_of
 
     async def _next(self, news: asyncio.Event | None) -> None:
         if news is None:

@@ -11,11 +11,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, WebSocket
 
 from prefect_jobs.api.adapter import Adapter, TheAdapter
-from prefect_jobs.api.open_sockets import OpenSocket
-from prefect_jobs.api.wire import level_name, with_offset
+from prefect_jobs.api.open_sockets import OpenSocket, as_text
+from prefect_jobs.api.wire import level_name, with_offset, with_z
+from prefect_jobs.log_tail import Watch
 from prefect_jobs.store import StoredLine
 
 router = APIRouter()
+
+SENT_AT_ONCE = 50
+"""Lines that one viewer is sent before others get their turn: a client with room takes them without a pause."""
 
 
 def log_frame(line: StoredLine) -> dict[str, Any]:
@@ -51,10 +55,12 @@ class Viewer:
             position_due = loop.time()
             while True:
                 news = watch.mark()
-                while lines := await watch.behind(self._sent):
-                    for line in lines:
-                        await self._socket.send(log_frame(line))
-                        self._sent = line.seq
+                while lines := await self._frames(watch):
+                    for number, (seq, frame) in enumerate(lines, 1):
+                        await self._socket.send_text(frame)
+                        self._sent = seq
+                        if number % SENT_AT_ONCE == 0:
+                            await asyncio.sleep(0)
                     if loop.time() >= position_due + every:
                         break  # also in the middle of a long replay
                 if loop.time() >= position_due:
@@ -67,11 +73,22 @@ class Viewer:
                     async with asyncio.timeout(max(0.0, position_due - loop.time())):
                         await news.wait()
 
+    async def _frames(self, watch: Watch) -> list[tuple[int, str]]:
+        """The next lines, each with its number, written once for all viewers that lack the same."""
+        after = self._sent
+
+        async def look() -> list[tuple[int, str]]:
+            return [(line.seq, as_text(log_frame(line))) for line in await watch.behind(after)]
+
+        return await watch.once(("frames", after), look)
+
     async def _reach(self) -> dict[str, Any]:
         job = await self._adapter.index.get(self._job_id)
         book = await self._adapter.logs.book(self._job_id)
         complete = job is not None and book.settled_for is not None and book.settled_for == job.completed_at
-        return {"total_lines": book.lines, "complete": complete}
+        # A log that still grows is never called complete: how much of it is here is told by the time of its last proof.
+        as_of = None if book.whole_at is None else with_z(book.whole_at)
+        return {"total_lines": book.lines, "complete": complete, "as_of": as_of}
 
 
 @router.websocket("/ws/jobs/{job_id}/logs")

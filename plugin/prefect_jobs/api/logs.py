@@ -10,12 +10,16 @@ from pydantic import BaseModel, Field
 from prefect_jobs.api.adapter import TheAdapter
 from prefect_jobs.api.log_download import CONTENT_TYPES, DownloadFormat, LogDownload, file_name
 from prefect_jobs.api.problems import ErrorAnswer, Problem
-from prefect_jobs.api.wire import LogEntry, RequestTime, ZTime, least_level
+from prefect_jobs.api.wire import LogEntry, RequestTime, ZTime, least_level, with_z
 from prefect_jobs.store import LineFilter, LogBook
 
 router = APIRouter(prefix="/api/jobs", tags=["logs"], responses={422: {"model": ErrorAnswer}})
 
 MAX_SEQ = 2**31
+DOWNLOAD_PATIENCE = 1.0
+"""Seconds that a download may wait for new lines before it begins with those that are stored."""
+COMPLETE_HEADER = "X-Log-Complete"
+AS_OF_HEADER = "X-Log-As-Of"
 TEXT_LIMIT = 1000
 """Characters of a searched text."""
 
@@ -133,7 +137,14 @@ async def get_logs(
 
 
 _FILE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {name: {} for name in CONTENT_TYPES.values()}},
+    200: {
+        "description": "The file.",
+        "content": {name: {} for name in CONTENT_TYPES.values()},
+        "headers": {
+            COMPLETE_HEADER: {"description": "Whether no line is missing.", "schema": {"type": "string"}},
+            AS_OF_HEADER: {"description": "When no line was missing last.", "schema": {"type": "string"}},
+        },
+    },
     404: {"model": Problem},
     503: {"model": ErrorAnswer},
 }
@@ -147,19 +158,24 @@ async def download_logs(
     contains: Contains = None,
     format: Annotated[DownloadFormat, Query(description="Text, one JSON object a line, or CSV.")] = "txt",
 ) -> StreamingResponse:
-    """Download a job's log as a file, oldest line first."""
+    """Download a job's log as a file, oldest line first.
+
+    `X-Log-Complete` is `false` and the file is called `…-incomplete` where Prefect could not be asked whether lines are
+    missing; `X-Log-As-Of` says when none was. A file that is called whole and turns out not to be breaks off.
+    """
     job = await adapter.job(job_id)
-    if (await adapter.logs.book(job_id)).lines:
-        adapter.tails.begin(job)
-    else:
-        await adapter.tails.catch_up(job)
-    download = LogDownload(adapter.tails, adapter.logs, job, LineFilter(least_level(level), contains=contains))
-    return StreamingResponse(
-        download.chunks(format),
-        media_type=CONTENT_TYPES[format],
-        headers={
-            "Content-Disposition": f'attachment; filename="{file_name(job.job_type, job_id, format)}"',
-            # A browser must take even a hostile log as the file it says it is.
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    # A log of which lines are stored begins at once; what it lacks comes while it is read.
+    patience = DOWNLOAD_PATIENCE if (await adapter.logs.book(job_id)).lines else None
+    reach = await adapter.tails.catch_up(job, patience=patience)
+    wanted = LineFilter(least_level(level), contains=contains)
+    download = LogDownload(adapter.tails, adapter.logs, job, wanted, reach)
+    name = file_name(job.job_type, job_id, format, complete=not reach.failed)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        # A browser must take even a hostile log as the file it says it is.
+        "X-Content-Type-Options": "nosniff",
+        COMPLETE_HEADER: "false" if reach.failed else "true",
+    }
+    if reach.as_of is not None and (reach.complete or reach.failed):
+        headers[AS_OF_HEADER] = with_z(reach.as_of)
+    return StreamingResponse(download.chunks(format), media_type=CONTENT_TYPES[format], headers=headers)

@@ -68,6 +68,11 @@ def answer_to(text: str) -> dict[str, Any] | None:
     return _error("unknown_message_type", f"Unknown message type: {kind}", {"supported_types": list(SUPPORTED_TYPES)})
 
 
+def as_text(frame: dict[str, Any]) -> str:
+    """A frame as it goes over a socket."""
+    return json.dumps(frame, ensure_ascii=False, separators=(",", ":"))
+
+
 class OpenSockets:
     """The sockets that are open now, so that a server that stops can say goodbye to them."""
 
@@ -122,7 +127,7 @@ class OpenSocket:
         Raises:
             TooSlow: the client does not take it.
         """
-        await self.send_text(json.dumps(frame, ensure_ascii=False, separators=(",", ":")))
+        await self.send_text(as_text(frame))
 
     async def send_text(self, text: str) -> None:
         """Send a frame that is text already; see ``send``."""

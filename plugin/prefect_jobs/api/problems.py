@@ -1,10 +1,11 @@
 """Errors as the contract writes them (1.2): a problem document for what a route refuses, and two JSON shapes."""
 
+import errno
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,7 +16,8 @@ from starlette.types import Scope
 
 from prefect_jobs.api.answer_headers import mark
 from prefect_jobs.gateway import NoDeployment, PrefectUnavailable
-from prefect_jobs.store import StoreError
+from prefect_jobs.room import NoSpace, is_full
+from prefect_jobs.store import StoreError, StoreFull
 
 logger = logging.getLogger(__name__)
 
@@ -123,9 +125,26 @@ def busy_answer(scope: Scope, code: str, message: str) -> JSONResponse:
     return answer
 
 
+def no_space_answer(scope: Scope, detail: str) -> JSONResponse:
+    """507. It belongs to neither of the contract's kinds of errors, so a client finds the sentence in both places."""
+    problem = Problem(title=HTTPStatus(507).phrase, status=507, detail=detail, instance=scope["path"])
+    error = ErrorBody(
+        code="NO_SPACE",
+        message=detail,
+        request_id=request_id(scope),
+        timestamp=datetime.now(UTC).isoformat(timespec="microseconds"),
+    )
+    body = {**problem.model_dump(), "error": error.model_dump(exclude_none=True)}
+    return JSONResponse(body, 507, media_type="application/problem+json")
+
+
 def _field_error(error: Mapping[str, Any]) -> FieldError:
     value = error.get("input")
     where = [str(part) for part in error["loc"]]
+    if where[:1] == ["query"] and isinstance(value, list):
+        # A parameter that may be repeated, and was not.
+        given = cast("list[object]", value)
+        value = given[0] if len(given) == 1 else given
     # What was sent instead of a missing field is no value of it, and a key that is no good may be somebody's.
     hidden = error["type"] == "missing" or not SECRET_FIELDS.isdisjoint(where) or tuple(where) in SECRET_PLACES
     return FieldError(
@@ -158,7 +177,20 @@ def install_error_answers(app: FastAPI) -> None:
     @app.exception_handler(StoreError)
     async def store_busy(request: Request, error: StoreError) -> Response:
         logger.warning("%s: %s", type(error).__name__, error)
+        if isinstance(error, StoreFull):
+            return no_space_answer(request.scope, str(error))
         return busy_answer(request.scope, error.code, str(error))
+
+    @app.exception_handler(OSError)
+    async def disk_in_trouble(request: Request, error: OSError) -> Response:
+        if is_full(error):
+            logger.warning("%s", error)
+            detail = str(error) if isinstance(error, NoSpace) else "Not enough space to do this"
+            return no_space_answer(request.scope, detail)
+        if error.errno == errno.EROFS:
+            logger.warning("%s", error)
+            return busy_answer(request.scope, "READ_ONLY", "The disk of this server can only be read")
+        raise error
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> Response:
@@ -172,4 +204,4 @@ def install_error_answers(app: FastAPI) -> None:
             answer.headers["X-Request-ID"] = known
         return answer
 
-    _ = (refused, invalid, no_deployment, unavailable, store_busy, failed)
+    _ = (refused, invalid, no_deployment, unavailable, store_busy, disk_in_trouble, failed)

@@ -67,6 +67,7 @@ async def sign_in(
     """Trade a key for a session, held in a cookie that HTTP, the sockets and the page accept."""
     if not adapter.sign_ins.required:
         raise HTTPException(409, "This server asks for no API key")
+    adapter.room.require("sign in")
     address = request.client.host if request.client else "unknown"
     try:
         session = await adapter.sign_ins.sign_in(wanted.api_key, address=address)

@@ -1,5 +1,6 @@
 """Which jobs there can be, and starting one (contract 4.2, 16.4)."""
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -119,7 +120,9 @@ class JobRequest(BaseModel):
 @router.get("/types", responses={503: {"model": ErrorAnswer}})
 async def list_types(adapter: TheAdapter) -> JobTypes:
     """List the types of jobs: the built-in ones first, then every other flow on the server by name."""
-    return JobTypes(job_types=[_wire_type(adapter, found) for found in await adapter.types.all()])
+    known = await adapter.types.all()
+    # Schemas are searched for secrets, and as large as their authors like.
+    return JobTypes(job_types=await asyncio.to_thread(lambda: [_wire_type(adapter, found) for found in known]))
 
 
 def _wire_type(adapter: Adapter, found: JobTypeFound) -> JobType:
@@ -195,8 +198,10 @@ async def start(
         RequestValidationError: 422, there is no such type or deployment, or a parameter breaks the schema.
         NoDeployment: 409.
         PrefectUnavailable: 503.
+        NoSpace: 507.
     """
     caller.require(role_to_start(job_type))
+    adapter.room.require("start the job")  # Prefect would have it, and nobody here would know
     found = await adapter.types.find(job_type, deployment)
     if found is None:
         raise _invalid(("job_type",), f"There is no job type {job_type}", job_type)
@@ -238,14 +243,15 @@ async def _completed(
     """
     model: Mapping[str, Any] = {}
     if like is not None:
-        run = next((run for run in await adapter.gateway.read_runs([like]) if run.id == like), None)
+        run = next(iter(await adapter.gateway.read_runs([like])), None)
         if run is None:
             raise _invalid(("like",), f"No job found with ID: {like}", like)
         if run.flow_name != job_type:
             raise _invalid(("like",), f"Job {like} is of another type: {run.flow_name}", like)
         model = run.parameters
     try:
-        return {**model, **filled(parameters, adapter.secrets.schemas(job_type), {**own, **model})}
+        schemas = adapter.secrets.schemas(job_type)
+        return {**model, **await asyncio.to_thread(filled, parameters, schemas, {**own, **model})}
     except MaskStandsForNothing as error:
         raise _invalid(("parameters", *error.path), str(error), None) from None
 

@@ -121,7 +121,7 @@ async def cancel(adapter: TheAdapter, caller: TheCaller, job_id: str) -> Stopped
     return Stopped(job_id=job_id, status="failed", message="Job cancellation requested")
 
 
-@router.post("/{job_id}/abort", responses={400: {"model": Problem}})
+@router.post("/{job_id}/abort", responses={400: {"model": Problem}, 409: {"model": Problem}})
 async def abort(adapter: TheAdapter, caller: TheCaller, job_id: str) -> Stopped:
     """End a running job at once; its data may be left inconsistent."""
     caller.require("admin")
@@ -135,6 +135,8 @@ async def _abort(adapter: Adapter, job_id: str, by: str | None) -> None:
     except JobUnknown as error:
         raise job_not_found(job_id) from error
     except ActionRefused as error:
+        if error.reason == "with_parent":
+            raise HTTPException(409, str(error)) from error
         details: dict[Reason, str] = {
             "queued": ABORT_QUEUED,
             "ended": f"Cannot abort job with status: {error.job.status}",
@@ -189,6 +191,8 @@ async def delete(
     except JobUnknown as error:
         raise job_not_found(job_id) from error
     except ActionRefused as error:
+        if error.reason == "with_parent":
+            raise HTTPException(409, str(error)) from error
         raise _cannot_stop(error.job) if error.job.ended else HTTPException(400, str(error)) from error
     return Stopped(job_id=job_id, status="failed", message="Job cancelled")
 

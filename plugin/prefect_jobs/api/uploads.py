@@ -17,9 +17,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
 from prefect_jobs.finished_files import new_finished_file
+from prefect_jobs.room import Room, needing_room
 
 PROGRESS = 16 * 1024
 """Bytes that must come in the time that a body has, again and again: one byte at a time keeps a connection for ever."""
+KEEP = "keep the file"
 FILE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -37,20 +39,23 @@ async def received_file(request: Request, folder: Path, *, limit: int, patience:
         HTTPException: 413, it has more than `limit` bytes; 408, it hardly gets on within `patience` seconds; 400, the
             client left.
         RequestValidationError: 422, it is empty.
+        NoSpace: 507.
     """
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise _too_large(limit)
+    Room([folder]).require(KEEP, size=int(announced[:20]) if announced.isdecimal() else 0)
     name = f"{uuid4()}.upload"
-    opening = new_finished_file(folder, name)
-    file = await to_thread.run_sync(opening.__enter__)
-    try:
-        await _receive(request, file.write, limit, patience)
-    except BaseException as error:
-        opening.__exit__(type(error), error, error.__traceback__)
-        raise
-    with CancelScope(shield=True):
-        await to_thread.run_sync(opening.__exit__, None, None, None)  # waits for the disk
+    with needing_room(KEEP):
+        opening = new_finished_file(folder, name)
+        file = await to_thread.run_sync(opening.__enter__)
+        try:
+            await _receive(request, file.write, limit, patience)
+        except BaseException as error:
+            opening.__exit__(type(error), error, error.__traceback__)
+            raise
+        with CancelScope(shield=True):
+            await to_thread.run_sync(opening.__exit__, None, None, None)  # waits for the disk
     try:
         yield name
     except BaseException:

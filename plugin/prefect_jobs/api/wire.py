@@ -61,7 +61,8 @@ class JobResponse(BaseModel):
     error: str | None = Field(examples=[None])
     version: int = Field(description="Grows with every change of any job.", examples=[1772612103000])
     stoppable: Stoppable = Field(
-        description="How it is stopped: `cooperative` after its current step, `prefect` by Prefect's own cancel.",
+        description="How it is stopped: `cooperative` after its current step, `prefect` by Prefect's own cancel, "
+        "`with_parent` only with the job in whose process it runs.",
         examples=["prefect"],
     )
     prefect_url: str | None = Field(description="The run in Prefect's own pages.", examples=[None])

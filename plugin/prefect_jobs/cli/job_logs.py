@@ -1,6 +1,7 @@
 """`prefect-jobs logs`: a job's log, stored and live."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,7 +10,7 @@ from prefect_jobs.cli.server import JOB, JSON, URL, connected, full_id
 from prefect_jobs.cli.terminal import coloured, console, plain, print_json
 
 if TYPE_CHECKING:
-    from prefect_jobs.client import LogLine
+    from prefect_jobs.client import LogLine, LogState
 
 LINE_INDENT = "    "
 
@@ -45,6 +46,20 @@ def show_logs(
             print_lines(filter(wanted.passes, client.follow_logs(job_id)), json=json)
         else:
             print_lines(client.logs(job_id, level=level, contains=contains), json=json)
+        warn_of_missing_lines(client.log_state(job_id))
+
+
+def warn_of_missing_lines(state: "LogState") -> None:
+    """Say on the error output that lines may be missing, and since when: silence means that all are there."""
+    from prefect_jobs.cli.tables import lasting
+
+    if state.complete is not False:
+        return
+    said = "Lines may be missing: the log has not been read to its end yet."
+    if state.as_of is not None:
+        age = max(timedelta(), datetime.now(UTC) - state.as_of)
+        said = f"Lines may be missing: the last time that none was is {lasting(age)} ago."
+    console(error=True).print(said, soft_wrap=True, highlight=False, markup=False)
 
 
 def print_lines(lines: "Iterable[LogLine]", *, json: bool) -> None:

@@ -56,6 +56,7 @@ def serve(
         from prefect_jobs.api.connections import server_config
         from prefect_jobs.databases import DatabaseNotOpened
         from prefect_jobs.prefect_address import PrefectUnreachable, open_prefect, reachable_prefect
+        from prefect_jobs.served_folders import note_served
         from prefect_jobs.store import open_database
         from prefect_jobs_ui import mount_page
 
@@ -64,9 +65,12 @@ def serve(
             pass
 
     with refusing(PrefectUnreachable):
-        prefect_url = reachable_prefect()
-    if (warning := open_prefect(prefect_url, with_keys=bool(keys))) is not None:
+        prefect_api = reachable_prefect()
+    if (warning := open_prefect(prefect_api, with_keys=bool(keys))) is not None:
         typer.echo(f"WARNING: {warning}", err=True)
+    with refusing_with("The folders of finished files cannot be written", OSError):
+        for folder in (settings.exports_path, settings.backups_path):
+            note_served(folder, prefect_api)
     # Uvicorn would tell of a database that does not open in forty lines.
     with refusing_missing_parts(), refusing_with("The job index cannot be opened", DatabaseNotOpened, OSError):
         asyncio.run(open_index_once())

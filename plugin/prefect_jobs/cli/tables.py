@@ -74,6 +74,8 @@ def jobs_table(jobs: "Sequence[Job]", *, now: datetime) -> "Table":
     table.columns[1].max_width = 16
     table.columns[2].max_width = 10
     shown = short_ids([job.job_id for job in jobs])
+    # An id that is cut names no job: everything else gives way to it.
+    table.columns[0].min_width = max(len(plain(text)) for text in shown.values()) if shown else None
     for job in jobs:
         table.add_row(
             Text(plain(shown[job.job_id])),

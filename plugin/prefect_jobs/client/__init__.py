@@ -36,6 +36,7 @@ from prefect_jobs.client.values import (
     JobStats,
     JobType,
     LogLine,
+    LogState,
     SearchPage,
     Transition,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "JobStats",
     "JobType",
     "LogLine",
+    "LogState",
     "NotReachable",
     "Pace",
     "Refused",

@@ -101,6 +101,9 @@ class ChangeFeed:
                     yield change
             except (NotReachable, ServerBusy) as broken:
                 error = broken
+            except RuntimeError:  # httpx, of a client that was closed just before we asked
+                if not self._closed:
+                    raise
             failures += 1
             pause = self._connection.pace.before_reconnect(failures)
             if self._closed:

@@ -31,6 +31,7 @@ from prefect_jobs.client.values import (
     JobStats,
     JobType,
     LogLine,
+    LogState,
     SearchPage,
     read,
 )
@@ -264,6 +265,10 @@ class Client:
     ) -> tuple[LogLine, ...]:
         """The newest lines of a job's log, oldest of them first; 1 to 10,000."""
         return tuple(StoredLog(self._connection, job_id).tail(LogFilter(level, None, contains), lines))
+
+    def log_state(self, job_id: str) -> LogState:
+        """How many lines of a job's log the server has, whether none is missing, and as of when that was so."""
+        return StoredLog(self._connection, job_id).state()
 
     def follow_logs(self, job_id: str, *, after: int = 0, timeout: float | None = None) -> Iterator[LogLine]:
         """Every line of a job behind ``after``, each once, as it comes; ends when the job has ended and its log is

@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from prefect_jobs.client.connection import Connection, Query, job_path
 from prefect_jobs.client.errors import ServerFailed
-from prefect_jobs.client.values import LogLine, read
+from prefect_jobs.client.values import LogLine, LogState, read
 
 PAGE = 1000
 LARGEST_PAGE = 10_000
@@ -80,6 +80,11 @@ class StoredLog:
         if body.get("has_more") and "total_lines" not in body:  # a server that knows no order gave the oldest
             return list(deque(self.lines(wanted), count))
         return sorted(lines, key=lambda line: (line.timestamp, line.seq or 0))
+
+    def state(self) -> LogState:
+        """How many lines the server has of the log, and whether and when these were all."""
+        _, body = self._page(LogFilter(), {"order": "desc", "limit": 1})
+        return read(LogState, body)
 
     def _by_time(self, wanted: LogFilter, lines: list[LogLine], *, has_more: bool) -> Iterator[LogLine]:
         limit = PAGE

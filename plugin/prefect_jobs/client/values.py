@@ -379,6 +379,15 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogState:
+    """What a job's log at the server is worth: whether it had every line, as of when. None where that is not said."""
+
+    total_lines: int | None = None
+    complete: bool | None = None
+    as_of: Moment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobChanged:
     """A job is new, or has changed. The job is without its result."""
 
@@ -396,11 +405,12 @@ class JobDeleted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedStatus:
-    """How far the server is behind Prefect, in seconds."""
+    """How far the server is behind Prefect, in seconds; whether Prefect answers it, and it has read all jobs once."""
 
     prefect: Literal["up", "down"]
     behind_seconds: float
     version: int | None = None
+    complete: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

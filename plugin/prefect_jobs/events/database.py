@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, create_engine
 from prefect_jobs.databases import BEGIN, Schema, database_address, make_folder, not_opened, prepare_sqlite
 from prefect_jobs.databases.schema import UPGRADE_PATIENCE
 from prefect_jobs.events.models import Base
+from prefect_jobs.room import needing_room
 
 BUSY_TIMEOUT = 300.0
 """Seconds that a writer waits for its turn on SQLite: while a store is restored, nobody writes."""
@@ -50,7 +51,10 @@ class EventStore:
     @contextmanager
     def writing(self) -> Generator[Connection]:
         """A transaction that writes: committed at the end, or rolled back on any exception. SQLite lets one write."""
-        with self.engine.execution_options(**{BEGIN: "IMMEDIATE"}).begin() as connection:
+        with (
+            needing_room("write to the event store"),
+            self.engine.execution_options(**{BEGIN: "IMMEDIATE"}).begin() as connection,
+        ):
             yield connection
 
     @property

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -91,6 +91,18 @@ def _deployed(flow: str | DeployedFlow) -> DeployedFlow:
     return DeployedFlow(flow, (Deployment(f"deployment-of-{flow}", "api"),))
 
 
+LOG_BACKLOG = 256
+"""Announcements of log lines that may wait for a subscriber; what comes then is dropped, as Prefect does."""
+
+
+@dataclass(eq=False)
+class LogSubscription:
+    """One who hears of lines of these runs."""
+
+    run_ids: frozenset[str]
+    waiting: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue[str | None])
+
+
 class FakePrefect:
     """Runs and logs in memory, behind the same door as a real server."""
 
@@ -110,10 +122,13 @@ class FakePrefect:
         """Work pools; a run is in the one that it names."""
         self.workers: dict[str, tuple[str, ...]] = {}
         """The workers that are online, by their pool."""
+        self.done_with: set[str] = set()
+        """Runs of which their worker has said that their process is gone."""
         self.places: dict[str, Places] = {}
         """Deployments with what is known of their limits, by their ids."""
         self._subscribers: list[asyncio.Queue[RunEvent | None]] = []
-        self._log_listeners: list[tuple[str, asyncio.Queue[None]]] = []
+        self.log_subscriptions: list[LogSubscription] = []
+        """The open subscriptions to announcements of log lines."""
         self.is_down = False
         self.loses_events = False
         self.requests = 0
@@ -186,9 +201,9 @@ class FakePrefect:
         """Store a log line."""
         line = LogLine(str(uuid4()), run_id, timestamp or _now(), level, message)
         self._lines.append(line)
-        for watched, queue in self._log_listeners:
-            if watched == run_id:
-                queue.put_nowait(None)
+        for subscription in self.log_subscriptions:
+            if run_id in subscription.run_ids and subscription.waiting.qsize() < LOG_BACKLOG:
+                subscription.waiting.put_nowait(run_id)
         return line
 
     def go_down(self) -> None:
@@ -196,6 +211,12 @@ class FakePrefect:
         self.is_down = True
         for queue in self._subscribers:
             queue.put_nowait(None)
+        self.lose_log_subscriptions()
+
+    def lose_log_subscriptions(self) -> None:
+        """Break off what announces log lines."""
+        for subscription in self.log_subscriptions:
+            subscription.waiting.put_nowait(None)
 
     def come_back(self) -> None:
         """Answer again."""
@@ -319,9 +340,10 @@ class FakePrefect:
         run = self._held(run_id)
         if run.state_type in TERMINAL_TYPES:
             raise StateRefused(f"it is in Prefect's terminal state {run.state_name}")
-        if run.state_type == "SCHEDULED":
+        taken = run.state_type == "PENDING" and (run.deployment_id or run.pool_name)
+        if run.state_type in ("SCHEDULED", "PENDING") and not taken:
             self._move(run, "CANCELLED", "Cancelled", message, ended_at=_now())
-        elif run.state_type == "PENDING":
+        elif taken:
             self._move(run, "CANCELLING", WITHDRAWN, message)
         elif run.state_type != "CANCELLING":
             self._move(run, "CANCELLING", "Stopping" if cooperative else "Cancelling", message)
@@ -366,6 +388,11 @@ class FakePrefect:
         """See ``Gateway``."""
         self._asked()
         return sorted((at for at, beating in self._beats if beating == run_id), reverse=True)[:2]
+
+    async def given_up(self, run_id: str, *, since: datetime) -> bool:
+        """See ``Gateway``."""
+        self._asked()
+        return run_id in self.done_with
 
     async def delete_run(self, run_id: str) -> None:
         """See ``Gateway``."""
@@ -462,18 +489,17 @@ class FakePrefect:
             self._subscribers.remove(queue)
 
     @asynccontextmanager
-    async def log_wakeups(self, run_id: str) -> AsyncGenerator[AsyncIterator[None]]:
+    async def log_wakeups(self, *run_ids: str) -> AsyncGenerator[AsyncIterator[str]]:
         """See ``Gateway``."""
         self._asked()
-        queue: asyncio.Queue[None] = asyncio.Queue()
-        listener = (run_id, queue)
-        self._log_listeners.append(listener)
+        subscription = LogSubscription(frozenset(run_ids))
+        self.log_subscriptions.append(subscription)
 
-        async def ticks() -> AsyncIterator[None]:
-            while True:
-                yield await queue.get()
+        async def announced() -> AsyncIterator[str]:
+            while (run_id := await subscription.waiting.get()) is not None:
+                yield run_id
 
         try:
-            yield ticks()
+            yield announced()
         finally:
-            self._log_listeners.remove(listener)
+            self.log_subscriptions.remove(subscription)

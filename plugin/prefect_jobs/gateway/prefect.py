@@ -21,7 +21,14 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.context import SettingsContext, get_settings_context
 from prefect.events import Event
 from prefect.events.clients import PrefectEventSubscriber
-from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventOrder, EventResourceFilter
+from prefect.events.filters import (
+    EventAnyResourceFilter,
+    EventFilter,
+    EventNameFilter,
+    EventOccurredFilter,
+    EventOrder,
+    EventResourceFilter,
+)
 from prefect.logging.clients import PrefectLogsSubscriber
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, get_current_settings
 
@@ -36,6 +43,7 @@ from prefect_jobs.gateway.runs import (
     Run,
     RunEvent,
     RunState,
+    inner_task_run,
     parse_time,
     run_from_json,
     unattempted_result,
@@ -54,6 +62,8 @@ from prefect_jobs.report_names import CREATED_LABEL, PROGRESS_EVENT, RESULT_LABE
 
 RUN_EVENTS = ("prefect.flow-run.", "prefect-jobs.")
 HEARTBEAT = "prefect.flow-run.heartbeat"
+EXECUTED = "prefect.worker.executed-flow-run"
+"""What every worker of Prefect's says when the process (the container) of a run is gone."""
 RUN_RESOURCE = "prefect.flow-run."
 CONNECT_TIMEOUT = 20.0
 """Seconds that the event stream may take to open. Once open, the socket's own pings notice a server that froze."""
@@ -108,6 +118,7 @@ class PrefectGateway:
         self._titles: dict[str, str] = {}
         self._transitions = RunTransitions(self._ask)
         self.requests = 0
+        self._parents: dict[str, str] = {}
         self._hidden_ends: dict[str, RunState | None] = {}
         self._attempt_starts: dict[tuple[str, int], datetime] = {}
         self._known_starts: KnownStarts | None = None
@@ -198,7 +209,19 @@ class PrefectGateway:
         retried = [key for item in items if (key := _attempt(item))[1] > 1 and key not in self._attempt_starts]
         if retried and self._known_starts is not None:
             self._attempt_starts.update(await self._known_starts(retried))
+        await self._learn_parents(items)
         return [await self._run(item, began) for item in items]
+
+    async def _learn_parents(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Which runs these run inside of, as far as they are at work: of an ended one nobody wants to know."""
+        inner = {task for item in items if _is_active(item) and (task := inner_task_run(item))}
+        unknown = sorted(inner - self._parents.keys())
+        if len(self._parents) > 10_000:
+            self._parents.clear()
+        if unknown:
+            wanted = {"task_runs": {"id": {"any_": unknown}}, "limit": PAGE}
+            for task in await self._ask("POST", "/task_runs/filter", json=wanted):
+                self._parents[str(task["id"])] = str(task["flow_run_id"] or "")
 
     async def _run(self, item: Mapping[str, Any], began: int) -> Run:
         run = run_from_json(
@@ -206,6 +229,7 @@ class PrefectGateway:
             flow_name=self._flow_names.get(str(item["flow_id"]), "unknown"),
             read_order=began,
             attempt_started_at=await self._attempt_start(item),
+            inside_of=self._parents.get(inner_task_run(item) or "", "") if _is_active(item) else "",
         )
         if run.title:
             self._titles[run.flow_name] = run.title
@@ -414,16 +438,17 @@ class PrefectGateway:
         return [_log_line(line) for line in lines]
 
     @asynccontextmanager
-    async def log_wakeups(self, run_id: str) -> AsyncGenerator[AsyncIterator[None]]:
+    async def log_wakeups(self, *run_ids: str) -> AsyncGenerator[AsyncIterator[str]]:
         """See ``Gateway``."""
-        log_filter = LogFilter(flow_run_id=LogFilterFlowRunId(any_=[UUID(run_id)]))
+        wanted = [UUID(run_id) for run_id in run_ids if _is_uuid(run_id)]
+        log_filter = LogFilter(flow_run_id=LogFilterFlowRunId(any_=wanted))
         async with PrefectLogsSubscriber(self._url, filter=log_filter, reconnection_attempts=0) as subscriber:
 
-            async def ticks() -> AsyncIterator[None]:
-                async for _line in subscriber:
-                    yield
+            async def announced() -> AsyncIterator[str]:
+                async for line in subscriber:
+                    yield str(line.flow_run_id)
 
-            yield ticks()
+            yield announced()
 
     # -- events ---------------------------------------------------------------------------------------------------
 
@@ -462,6 +487,19 @@ class PrefectGateway:
             raise PrefectUnavailable(self._url, type(error).__name__) from error
         return [datetime.fromtimestamp(event.occurred.timestamp(), UTC) for event in page.events]
 
+    async def given_up(self, run_id: str, *, since: datetime) -> bool:
+        """See ``Gateway``."""
+        event_filter = EventFilter(
+            event=EventNameFilter(name=[EXECUTED]),
+            any_resource=EventAnyResourceFilter(id=[f"{RUN_RESOURCE}{run_id}"]),
+            occurred=EventOccurredFilter(since=cast(Any, since)),
+        )
+        self.requests += 1
+        try:
+            return bool((await self._client.read_events(event_filter, limit=1)).events)
+        except httpx.HTTPError as error:
+            raise PrefectUnavailable(self._url, type(error).__name__) from error
+
     @asynccontextmanager
     async def subscribe(self) -> AsyncGenerator[AsyncIterator[RunEvent]]:
         """See ``Gateway``."""
@@ -481,6 +519,11 @@ class PrefectGateway:
                 yield events()
         except (OSError, TimeoutError) as error:
             raise PrefectUnavailable(self._url, type(error).__name__) from error
+
+
+def _is_active(item: Mapping[str, Any]) -> bool:
+    state: Mapping[str, Any] = item.get("state") or {}
+    return state.get("type") in ACTIVE_TYPES
 
 
 def _attempt(item: Mapping[str, Any]) -> tuple[str, int]:

@@ -135,6 +135,8 @@ class Run:
     """What its attempts did, in order."""
     receipts: tuple[tuple[str, str], ...] = ()
     """Ids of states that others wrote, each with the text of the receipt that belongs to it."""
+    inside_of: str | None = None
+    """The run in whose process it runs; empty where that is not known (yet), None where it has a process of its own."""
     read_order: int = field(default=0, compare=False)
     """When the read that saw this began, on the process's monotonic clock in ns: a later read overrules an earlier."""
 
@@ -196,7 +198,7 @@ def _label(labels: Mapping[str, Any], name: str) -> object:
         return None
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # a label is whatever the run's author writes
         return None
 
 
@@ -216,13 +218,26 @@ def _receipts(labels: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((name.removeprefix(begins), str(text)) for name, text in labels.items() if name.startswith(begins))
 
 
+def inner_task_run(data: Mapping[str, Any]) -> str | None:
+    """The task run of its parent that stands for a run without a process of its own; None where it has one.
+
+    A run of a deployment that another run made has a parent too, and its own process.
+    """
+    return None if data.get("deployment_id") else data.get("parent_task_run_id")
+
+
 def run_from_json(
-    data: Mapping[str, Any], *, flow_name: str, read_order: int, attempt_started_at: datetime | None = None
+    data: Mapping[str, Any],
+    *,
+    flow_name: str,
+    read_order: int,
+    attempt_started_at: datetime | None = None,
+    inside_of: str = "",
 ) -> Run:
     """Read one item of Prefect's ``/flow_runs/filter``.
 
     ``attempt_started_at`` is the start of the current attempt where it differs from the run's own ``start_time``
-    (Prefect keeps the first start over all attempts).
+    (Prefect keeps the first start over all attempts). ``inside_of`` is the run of its parent task run.
     """
     state: Mapping[str, Any] = data.get("state") or {}
     details: Mapping[str, Any] = state.get("state_details") or {}
@@ -268,6 +283,7 @@ def run_from_json(
         first_started_at=_time(data.get("start_time")) or _time(data.get("end_time")),
         steps=_steps(labels),
         receipts=_receipts(labels),
+        inside_of=inside_of if inner_task_run(data) else None,
         read_order=read_order,
     )
 

@@ -214,6 +214,10 @@ class Gateway(Protocol):
         """When the run's process gave its last two signs of life, the newest first; none where it gives none."""
         ...
 
+    async def given_up(self, run_id: str, *, since: datetime) -> bool:
+        """Whether the worker that took a run has said since then that the run's process is gone."""
+        ...
+
     async def delete_run(self, run_id: str) -> None:
         """Delete a run, in whatever state. One that is gone already is no error."""
         ...
@@ -262,6 +266,10 @@ class Gateway(Protocol):
         """Events of runs as they happen; the iteration ends or raises when the connection is lost."""
         ...
 
-    def log_wakeups(self, run_id: str) -> AbstractAsyncContextManager[AsyncIterator[None]]:
-        """A tick for each line that Prefect announces for this run; lines themselves come from ``read_logs``."""
+    def log_wakeups(self, *run_ids: str) -> AbstractAsyncContextManager[AsyncIterator[str]]:
+        """The id of a run for each line that Prefect announces of one of these runs, by one connection.
+
+        Lines themselves come from ``read_logs``: some are not announced when many come at once. The iteration ends or
+        raises when the connection is lost.
+        """
         ...

@@ -8,6 +8,7 @@ Prefect's own cancel, which its worker carries out. A run that a worker has take
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, cast
@@ -17,7 +18,7 @@ import httpx
 
 from prefect_jobs.gateway.asking import Ask
 from prefect_jobs.gateway.runs import TERMINAL_TYPES, RunState, parse_time, state_from_json
-from prefect_jobs.gateway.seam import NothingRunsIt, RunGone, StateRefused
+from prefect_jobs.gateway.seam import NothingRunsIt, PrefectUnavailable, RunGone, StateRefused
 from prefect_jobs.report_names import WITHDRAWN
 
 CANCELLING, STOPPING, ABORTING = "Cancelling", "Stopping", "Aborting"
@@ -51,9 +52,9 @@ class RunTransitions:
             case "CANCELLING":
                 return state_from_json(state)
             case "PENDING":
-                return await self._withdraw(run_id, name, message)
+                return await self._withdraw(run, name, message)
             case "SCHEDULED" if not _lives(run):
-                return await self._withdraw(run_id, name, message)
+                return await self._withdraw(run, name, message)
             case "SCHEDULED":  # between two attempts nothing of the kit is at work
                 return await self._propose(run_id, "CANCELLING", CANCELLING, message)
             case _:
@@ -89,14 +90,17 @@ class RunTransitions:
         await self._set_state(run_id, kept, force=True)
         raise StateRefused(f"it is in Prefect's terminal state {end['name']}")
 
-    async def _withdraw(self, run_id: str, name: str, message: str) -> RunState:
+    async def _withdraw(self, run: Mapping[str, Any], name: str, message: str) -> RunState:
         """Cancel a run that has not begun, so that nothing begins it.
 
         Prefect lets a process that is on its way begin after Cancelled, and not after Cancelling. So this is asked for:
         Prefect makes Cancelled of it where nobody has taken the run, and else whoever took it ends it.
         """
+        run_id = str(run["id"])
         written = await self._propose(run_id, "CANCELLING", WITHDRAWN, message)
-        if written.type == "CANCELLED":
+        if written.type == "CANCELLED":  # without a word, so it is said again with ours
+            with suppress(StateRefused, PrefectUnavailable):
+                return await self._propose(run_id, "CANCELLED", "Cancelled", message)
             return written
         states = await self._raw_states(run_id)
         place = next((place for place, state in enumerate(states) if str(state["id"]) == written.id), 0)
@@ -105,7 +109,7 @@ class RunTransitions:
         before = states[place - 1]
         if before["type"] in ("RUNNING", "PAUSED"):  # it began while we asked, so it is stopped
             return await self._propose(run_id, "CANCELLING", name, message, force=True)
-        if before["type"] == "SCHEDULED":  # of an attempt that is over, and nobody takes it any more
+        if before["type"] == "SCHEDULED" or not _is_anybodys(run):  # nobody has it, and nobody takes it any more
             return await self._propose(run_id, "CANCELLED", "Cancelled", message)
         return written
 
@@ -196,6 +200,11 @@ class RunTransitions:
             if error.response.status_code == HTTPStatus.NOT_FOUND:
                 raise RunGone(run_id) from error
             raise
+
+
+def _is_anybodys(run: Mapping[str, Any]) -> bool:
+    """Whether a worker, or a process that serves deployments, can have taken the run."""
+    return bool(run.get("deployment_id") or run.get("work_queue_id"))
 
 
 def _lives(run: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from prefect_jobs.store.bulk import BulkStore
 from prefect_jobs.store.database import open_database
-from prefect_jobs.store.errors import QueryTooSlow, StoreError, StoreUnavailable
+from prefect_jobs.store.errors import QueryTooSlow, StoreError, StoreFull, StoreUnavailable
 from prefect_jobs.store.feed_state import BEAT_EVERY, FeedLease, FeedState
 from prefect_jobs.store.history import HistoryStore
 from prefect_jobs.store.index import Change, FoundJobs, JobIndex, JobSummary, Stats
@@ -35,6 +35,7 @@ __all__ = [
     "SessionStore",
     "Stats",
     "StoreError",
+    "StoreFull",
     "StoreUnavailable",
     "StoredLine",
     "open_database",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prefect_jobs.conditions import Between, Condition, HasError, Not, OneOf, RangedColumn
-from prefect_jobs.job_states import ABORTING, ENDED, SCHEDULED_AHEAD, TABLE, JobState, Status
+from prefect_jobs.job_states import ENDED, SCHEDULED_AHEAD, TABLE, JobState, Status
 from prefect_jobs.jobs import Job
 from prefect_jobs.store.tables import to_microseconds
 
@@ -34,7 +34,7 @@ _STATES: tuple[JobState, ...] = (
 STATE_CODES = {state.key: code for code, state in enumerate(_STATES)}
 STATES = _STATES
 STATUS_OF: tuple[Status, ...] = tuple(state.status for state in _STATES)
-ABSENT, AHEAD, KILLED = 0, STATE_CODES["scheduled"], STATE_CODES[ABORTING.state]
+ABSENT, AHEAD = 0, STATE_CODES["scheduled"]
 ID_END = 6
 """Characters at the end of an id by which people call a job: the page's cards show no more of it."""
 NO_END = -1
@@ -56,6 +56,7 @@ _COMPARED_MOST = 8
 STATUS_RANK = np.array([sorted(set(STATUS_OF)).index(status) for status in STATUS_OF], dtype=np.int64)
 _COMPLETED = np.array([status == "completed" for status in STATUS_OF])
 _PENDING = np.array([state not in ("", "scheduled") and status == "pending" for status, state in _STATES])
+_PENDING_OR_AHEAD = np.array([status == "pending" for status in STATUS_OF])
 _RUNNING = np.array([status == "running" for status in STATUS_OF])
 _ENDED = np.array([status in ENDED for status in STATUS_OF])
 
@@ -247,9 +248,10 @@ class Columns:
         return np.flatnonzero(self.state[: self.size] == AHEAD).astype(np.int32)
 
     def unproven(self, moment: int) -> Slots:
-        """The killed jobs whose proof was awaited until this moment at the latest."""
+        """The ended jobs whose receipt was awaited until this moment at the latest."""
         due = self.due_at[: self.size]
-        return np.flatnonzero((self.state[: self.size] == KILLED) & (due != MISSING) & (due <= moment)).astype(np.int32)
+        found = np.flatnonzero((due != MISSING) & (due <= moment) & (self.state[: self.size] != ABSENT))
+        return found[~_PENDING_OR_AHEAD[self.state[found]]].astype(np.int32)
 
     def present(self) -> Slots:
         """Every job there is."""

@@ -87,6 +87,12 @@ class Database:
         self._reads = Proof("the index database", stale=SILENT)
         self._writes = Proof("the writer of the index database", stale=NOT_WRITTEN)
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where on this machine it needs room."""
+        file = self._engine.url.database
+        return (Path(file).resolve().parent,) if self._on_sqlite and file else ()
+
     def part(self) -> Part:
         """Whether it can be read and written, as far as that was tried lately."""
         reads, writes = self._reads.part(), self._writes.part()

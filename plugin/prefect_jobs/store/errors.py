@@ -3,6 +3,7 @@
 StoreError
 ├── QueryTooSlow       the statement was given up
 └── StoreUnavailable   the database cannot be reached, read or written, or is locked
+    └── StoreFull      it has no room left
 """
 
 import sqlite3
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
+
+from prefect_jobs.room import is_full
 
 CANCELED = "57014"
 """PostgreSQL's code for a statement that its ``statement_timeout`` ended."""
@@ -44,6 +47,12 @@ class StoreUnavailable(StoreError):
         super().__init__(self.__doc__)
 
 
+class StoreFull(StoreUnavailable):
+    """Not enough space to write to the job index"""
+
+    code = "NO_SPACE"
+
+
 @contextmanager
 def in_our_words(limit: float) -> Generator[None]:
     """Translate what the database raises, but for mistakes of ours; ``limit`` is the time a statement had.
@@ -51,6 +60,7 @@ def in_our_words(limit: float) -> Generator[None]:
     Raises:
         QueryTooSlow: it took longer.
         StoreUnavailable: the database cannot be reached, is locked, or has no connection left.
+        StoreFull: it has no room left.
     """
     try:
         yield
@@ -63,6 +73,8 @@ def in_our_words(limit: float) -> Generator[None]:
 
 def _translated(error: DBAPIError, limit: float) -> StoreError | None:
     cause = error.orig
+    if is_full(error):
+        return StoreFull()
     if getattr(cause, "sqlstate", None) == CANCELED:
         return QueryTooSlow(limit)
     if isinstance(cause, sqlite3.OperationalError):

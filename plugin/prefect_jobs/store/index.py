@@ -25,7 +25,7 @@ from prefect_jobs.gaps import longest_gap
 from prefect_jobs.gateway.runs import Progress, Run
 from prefect_jobs.job_states import Status
 from prefect_jobs.job_text import parameter_text, search_text
-from prefect_jobs.jobs import Job, job_from_run
+from prefect_jobs.jobs import Job, Stoppable, job_from_run, stoppable
 from prefect_jobs.store.bodies import Bodies, Readings
 from prefect_jobs.store.columns import ID_END, Columns, Slots, id_end
 from prefect_jobs.store.database import Database
@@ -70,6 +70,13 @@ class JobSummary:
     status: Status
     state: str
     deployment_id: str | None
+    uses_kit: bool = False
+    inside_of: str | None = None
+
+    @property
+    def stoppable(self) -> Stoppable:
+        """See ``Job``."""
+        return stoppable(uses_kit=self.uses_kit, inside_of=self.inside_of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +402,8 @@ class JobIndex:
     @staticmethod
     async def _summaries(connection: AsyncConnection, key: Column[Any], wanted: Sequence[Any]) -> list[JobSummary]:
         found: list[JobSummary] = []
-        query = select(jobs.c.job_id, jobs.c.status, jobs.c.state, jobs.c.deployment_id)
+        names = ("job_id", "status", "state", "deployment_id", "uses_kit", "inside_of")
+        query = select(*(jobs.c[name] for name in names))
         for start in range(0, len(wanted), IN_LIST):
             rows = await connection.execute(query.where(key.in_(wanted[start : start + IN_LIST])))
             found += [JobSummary(*row) for row in rows.all()]
@@ -472,7 +480,7 @@ class JobIndex:
             yield ids
 
     async def unproven(self, *, now: datetime) -> AsyncIterator[list[str]]:
-        """Ids, some hundred at a time, of the killed jobs whose proof is awaited no longer."""
+        """Ids, some hundred at a time, of the jobs that Prefect calls ended and whose receipt is awaited no longer."""
         async for ids in self._ids(self._columns.unproven(to_microseconds(now))):
             yield ids
 

@@ -97,6 +97,10 @@ class LogStore:
 
     async def add(self, job_id: str, lines: Sequence[LogLine]) -> int:
         """Store the lines that are not stored yet, numbered in the order of their times. Returns how many were new."""
+        async with self._database.reading() as connection:
+            # A watched log is read again and again, and mostly brings nothing: no writer must wait for that.
+            if not await _unknown(connection, await self._read_book(connection, job_id), lines):
+                return 0
         async with self._log(job_id) as (connection, book):
             fresh = await _unknown(connection, book, lines)
             # Lines that belong in an open gap get its numbers: a follower behind it does not ask for them.

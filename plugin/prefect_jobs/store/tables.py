@@ -82,6 +82,7 @@ jobs = Table(
     Column("prepared_at", Moment),
     Column("state_name", Text),
     Column("longest_gap", BigInteger),
+    Column("inside_of", String(64)),
     Column("reported_percent", Integer),
     Column("reported_message", Text),
     Column("reported_attempt", Integer),

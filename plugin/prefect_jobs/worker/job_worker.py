@@ -1,14 +1,12 @@
 """Prefect's process worker as ours: how it takes runs and runs them, bears an outage, and comes to an end."""
 
 import asyncio
-import math
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar, Concatenate, ParamSpec, Self, TypeVar
 from uuid import UUID
@@ -37,6 +35,7 @@ from prefect_jobs.worker.abandoned import AbandonedRuns
 from prefect_jobs.worker.cancelling import SharedExecutors
 from prefect_jobs.worker.deployment_slots import with_a_place
 from prefect_jobs.worker.giving_back import end_is_untold, end_withdrawn, give_back
+from prefect_jobs.worker.outages import Outages, asking_once, is_outage
 from prefect_jobs.worker.running_job import GRACE, RunningJob, tell_ends_through
 from prefect_jobs.worker.starting import JobConfiguration, starter_of
 from prefect_jobs.worker_process import WorkerProcess
@@ -45,8 +44,6 @@ REPORT = 1.5
 """Seconds, after the last process has ended, to write the states."""
 LOOK_EVERY = 0.05
 LOOK_AFTER_EVERY = 5.0
-ASK_AGAIN_AFTER = 1.0
-"""Seconds until a server that was away is asked again."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -66,8 +63,7 @@ class JobWorker(ProcessWorker):
         self._executors = SharedExecutors()
         self._withdrawals = asyncio.Event()
         self._taken: dict[UUID, float] = {}
-        self._away_at = -math.inf
-        """When the server was away last, on the monotonic clock."""
+        self._outages = Outages()
         self._process = WorkerProcess.this(self.name, limit)
         self.jobs: dict[UUID, RunningJob] = {}
         """The jobs that run here now."""
@@ -87,16 +83,17 @@ class JobWorker(ProcessWorker):
         """
         if self._ending:
             return []
-        with self._bearing_an_outage():
+        with self._outages.borne():
             return await super().get_and_submit_flow_runs()
         return []
 
     async def _get_scheduled_flow_runs(self) -> list[WorkerFlowRunResponse]:
-        return await with_a_place(self.client, await super()._get_scheduled_flow_runs())
+        with asking_once():
+            return await with_a_place(self.client, await super()._get_scheduled_flow_runs())
 
     async def sync_with_backend(self) -> None:
         """Tell the server that this worker lives."""
-        with self._bearing_an_outage():
+        with self._outages.borne():
             await super().sync_with_backend()
 
     async def _give_worker_labels_to_flow_run(self, flow_run_id: UUID) -> None:
@@ -138,7 +135,7 @@ class JobWorker(ProcessWorker):
         except httpx.HTTPError as error:
             if not is_outage(error):
                 raise
-            self._away_at = time.monotonic()
+            self._outages.note()
             logger.warning("Prefect does not answer (%s); leaving %r for later", type(error).__name__, flow_run.name)
             self._submitting_flow_run_ids.discard(flow_run.id)
             self._release_limit_slot(flow_run.id)
@@ -222,7 +219,7 @@ class JobWorker(ProcessWorker):
         if run.state.is_cancelling():
             await self._patiently(end_withdrawn, run)
             return True
-        if not run.state.is_pending() or self._away_at < self._taken.get(flow_run.id, 0.0):
+        if not run.state.is_pending() or self._outages.last_at < self._taken.get(flow_run.id, 0.0):
             return False
         message = f"Prefect could not be reached while worker {self.name} was starting it: given back"
         return await self._patiently(give_back, flow_run.id, message, since=datetime.now(UTC), seen=run.state.id)
@@ -242,14 +239,9 @@ class JobWorker(ProcessWorker):
         self, ask: Callable[Concatenate[PrefectClient, P], Awaitable[T]], *args: P.args, **options: P.kwargs
     ) -> T:
         """What the server answers, however long it is away; a worker that is to end waits no longer."""
-        while True:
-            try:
-                return await ask(self.client, *args, **options)
-            except httpx.HTTPError as error:
-                if not is_outage(error) or self._ending:
-                    raise
-                self._away_at = time.monotonic()
-            await asyncio.sleep(ASK_AGAIN_AFTER)
+        return await self._outages.patiently(
+            lambda: ask(self.client, *args, **options), gives_up=lambda: self._ending is not None
+        )
 
     async def _give_back(self, flow_run: FlowRun) -> None:
         message = f"Handed back by worker {self.name}, which was stopped"
@@ -329,17 +321,6 @@ class JobWorker(ProcessWorker):
                 path_params={"work_pool_name": self.work_pool.name, "name": self.name},
             )
 
-    @contextmanager
-    def _bearing_an_outage(self) -> Generator[None]:
-        try:
-            yield
-        except httpx.HTTPError as error:
-            if not is_outage(error):
-                raise
-            self._away_at = time.monotonic()
-            answer = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else type(error).__name__
-            logger.warning("Prefect does not answer (%s); looking again", answer)
-
     @property
     def _busy(self) -> bool:
         """Whether a run has a slot here: from when it is taken until its process has ended and its state is written."""
@@ -361,10 +342,3 @@ class JobWorker(ProcessWorker):
             await asyncio.sleep(LOOK_EVERY)
         for task in asked.values():
             task.cancel()
-
-
-def is_outage(error: httpx.HTTPError) -> bool:
-    """Whether an error says that the server is away, and not that the question was wrong."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR
-    return isinstance(error, httpx.TransportError)

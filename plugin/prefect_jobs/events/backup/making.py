@@ -12,6 +12,7 @@ from prefect_jobs.events.backup.archive import ArchiveReader, ArchiveWriter, Man
 from prefect_jobs.events.backup.consistent_copy import StepTaken, consistent_copy
 from prefect_jobs.events.backup.stored_tables import TABLES, rows_of
 from prefect_jobs.events.database import SCHEMA, EventStore
+from prefect_jobs.room import needing_room
 
 BATCH = 1_000
 CHUNK = 1 << 20
@@ -20,6 +21,7 @@ Tell = Callable[[int, str], None]
 """Takes percent and message."""
 
 
+@needing_room("make the backup")
 def write_backup(
     store: EventStore,
     file: BinaryIO,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sqlalchemy import Connection, delete, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from prefect_jobs.events.backup.archive import ArchiveReader, DamagedBackup, NewerBackup
 from prefect_jobs.events.backup.consistent_copy import StepTaken, copy_pages, driver_connection
@@ -23,6 +23,7 @@ from prefect_jobs.events.backup.making import BATCH, Tell, verify
 from prefect_jobs.events.backup.stored_tables import TABLES, write_rows
 from prefect_jobs.events.database import SCHEMA, EventStore, open_event_store
 from prefect_jobs.events.ids import continue_ids
+from prefect_jobs.room import needing_room
 from prefect_jobs.scratch import scratch_folder
 
 REQUIRED = ("cameras", "events")
@@ -52,6 +53,7 @@ def open_archive(file: BinaryIO, step_taken: StepTaken, *, unpacked_limit: int |
     return ArchiveReader(file)
 
 
+@needing_room("restore the backup")
 def restore(
     store: EventStore,
     archive: ArchiveReader,
@@ -70,6 +72,7 @@ def restore(
 
     Raises:
         DamagedBackup: its rows do not fit together. The store is as it was.
+        NoSpace: the disk is full. So it is then.
     """
     if store.on_sqlite:
         return _restore_sqlite(store, archive, scratch, tell, step_taken, save)
@@ -184,6 +187,8 @@ def _refusing_rows() -> Generator[None]:
     """Rows that the tables do not take are a damage of the archive."""
     try:
         yield
+    except OperationalError:
+        raise  # the database's trouble, such as a full disk, and not the archive's
     except (SQLAlchemyError, ValueError) as error:
         said = str(getattr(error, "orig", None) or error).partition("\n")[0]
         raise DamagedBackup(f"its rows do not fit together ({said})") from error

@@ -16,3 +16,4 @@ def upgrade() -> None:
     op.add_column("jobs", sa.Column("prepared_at", sa.BigInteger))
     op.add_column("jobs", sa.Column("state_name", sa.Text))
     op.add_column("jobs", sa.Column("longest_gap", sa.BigInteger))
+    op.add_column("jobs", sa.Column("inside_of", sa.String(64)))
