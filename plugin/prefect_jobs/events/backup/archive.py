@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, cast
 
+from prefect_jobs.events.complaints import BROKEN_ARCHIVE, archive_complaint, json_complaint
 from prefect_jobs.events.incoming.json_records import json_array
 from prefect_jobs.events.incoming.records import Record, UnreadableFile
 
@@ -108,10 +109,10 @@ class ArchiveReader:
             with self._archive.open(MANIFEST) as member:
                 text = member.read(MANIFEST_LIMIT + 1)
             self.manifest = _manifest(json.loads(text))
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
-            raise DamagedBackup(str(error.args[0] if isinstance(error, KeyError) else error)) from error
         except ValueError as error:
-            raise DamagedBackup(f"its manifest cannot be read ({error})") from error
+            raise DamagedBackup(f"its manifest cannot be read ({json_complaint(error)})") from error
+        except (*BROKEN_ARCHIVE, zlib.error) as error:
+            raise DamagedBackup(archive_complaint(error)) from error
         self._left = unpacked_limit
 
     def rows(self, table: str) -> Iterator[Mapping[str, Any]]:
@@ -137,8 +138,8 @@ class ArchiveReader:
                         raise DamagedBackup(f"{table}.json holds something that is no row")
                     count += 1
                     yield found.fields
-        except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
-            raise DamagedBackup(f"{table}.json cannot be read ({error})") from error
+        except (*BROKEN_ARCHIVE, zlib.error) as error:
+            raise DamagedBackup(f"{table}.json cannot be read ({archive_complaint(error)})") from error
         except UnreadableFile as error:
             raise DamagedBackup(f"{table}.json cannot be read ({error})") from error
         if checksum.hexdigest() != self.manifest.contents[table]["checksum"]:
@@ -159,12 +160,14 @@ def _manifest(data: Any) -> Manifest:
     fields = cast("dict[str, Any]", data)
     if str(fields.get("version", "")).partition(".")[0] != VERSION.partition(".")[0]:
         raise ValueError(f"its version is {fields.get('version')!r}, and this release reads {VERSION}")
-    names = set(Manifest.__dataclass_fields__)
+    names = Manifest.__dataclass_fields__
+    if missing := [name for name in names if name not in fields]:
+        raise ValueError(f"something is missing: {', '.join(missing)}")
     try:
-        manifest = Manifest(**{name: value for name, value in fields.items() if name in names})
+        manifest = Manifest(**{name: fields[name] for name in names})
         for entry in manifest.contents.values():
             if not isinstance(entry["checksum"], str) or not isinstance(entry["count"], int):
                 raise ValueError("its contents are no counts and checksums")
     except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"something is missing: {error}") from error
+        raise ValueError("something is missing: counts and checksums of its contents") from error
     return manifest

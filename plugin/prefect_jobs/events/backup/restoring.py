@@ -21,6 +21,7 @@ from prefect_jobs.events.backup.archive import ArchiveReader, DamagedBackup, New
 from prefect_jobs.events.backup.consistent_copy import StepTaken, copy_pages, driver_connection
 from prefect_jobs.events.backup.making import BATCH, Tell, verify
 from prefect_jobs.events.backup.stored_tables import TABLES, write_rows
+from prefect_jobs.events.complaints import rows_complaint
 from prefect_jobs.events.database import SCHEMA, EventStore, open_event_store
 from prefect_jobs.events.ids import continue_ids
 from prefect_jobs.room import needing_room
@@ -191,4 +192,4 @@ def _refusing_rows() -> Generator[None]:
         raise  # the database's trouble, such as a full disk, and not the archive's
     except (SQLAlchemyError, ValueError) as error:
         said = str(getattr(error, "orig", None) or error).partition("\n")[0]
-        raise DamagedBackup(f"its rows do not fit together ({said})") from error
+        raise DamagedBackup(f"its rows do not fit together ({rows_complaint(said)})") from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from prefect_jobs.events.complaints import archive_complaint
 from prefect_jobs.events.incoming.csv_records import csv_records
 from prefect_jobs.events.incoming.json_records import json_array, json_lines
 from prefect_jobs.events.incoming.lines import Read, begun
@@ -70,7 +71,7 @@ class EventFile:
                         yield from _records_of(meter.read, member.filename)
                         left = meter.left
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-            raise UnreadableFile(f"The archive is damaged, or not whole: {error}") from error
+            raise UnreadableFile(f"The archive is damaged, or not whole: {archive_complaint(error)}") from error
 
 
 class _Meter:

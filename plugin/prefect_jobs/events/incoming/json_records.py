@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from json import JSONDecodeError
 from typing import Any, NoReturn, cast
 
+from prefect_jobs.events.complaints import json_complaint
 from prefect_jobs.events.incoming.lines import CHUNK, Read, lines
 from prefect_jobs.events.incoming.records import RECORD_LIMIT, Place, Record, Rejected, UnreadableFile
 
@@ -37,7 +38,7 @@ def json_lines(read: Read, member: str = "") -> Iterator[Record | Rejected]:
         except (ValueError, RecursionError) as error:
             if not line.endswith(b"\n") and _ends_early(error, text):
                 raise UnreadableFile(f"The file ends in the middle of {place}") from error
-            yield Rejected(place, "", f"The line is no JSON: {_reason(error)}")
+            yield Rejected(place, "", f"The line is no JSON: {json_complaint(error)}")
             continue
         yield _record(place, value)
 
@@ -107,7 +108,9 @@ class _Window:
                     continue
                 if _ends_early(error, self._text):
                     raise self._cut_off() from error
-                raise UnreadableFile(f"The record in {self._place(line)} is no JSON: {_reason(error)}") from error
+                raise UnreadableFile(
+                    f"The record in {self._place(line)} is no JSON: {json_complaint(error)}"
+                ) from error
             if end == len(self._text) and self._fill():
                 continue  # a number, for instance, may go on
             self.line += self._text.count("\n", self._at, end)
@@ -143,9 +146,3 @@ def _ends_early(error: Exception, text: str) -> bool:
     return isinstance(error, JSONDecodeError) and (
         error.msg.startswith("Unterminated") or error.pos >= len(text.rstrip())
     )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return error.msg if isinstance(error, JSONDecodeError) else str(error).partition(";")[0]
