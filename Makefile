@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .demo
 # The long ones first, so that several at a time (JOBS=2) end together.
-TIERS := unit lifecycle worker ui postgres contract ui-actions integration ui-looks flows ui-logs fuzz repo
+TIERS := unit lifecycle worker ui postgres chaos contract ui-actions integration ui-looks flows ui-logs fuzz repo
 JOBS ?= 1
 PYTEST := $(BIN)/python -m pytest -q
 
