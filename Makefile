@@ -2,9 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DATA ?= .demo
-# The long ones first, so that several at a time (JOBS=2) end together.
-TIERS := unit lifecycle worker ui postgres chaos contract ui-actions integration ui-looks flows ui-logs fuzz repo
-JOBS ?= 1
+# The long ones first, so that two at a time end together.
+BESIDE := unit lifecycle worker ui postgres contract ui-actions integration ui-looks flows ui-logs fuzz repo
+# What fills the machine by itself runs alone, after the others.
+ALONE := edge chaos
+TIERS := $(BESIDE) $(ALONE)
+JOBS ?= 2
 PYTEST := $(BIN)/python -m pytest -q
 
 .DEFAULT_GOAL := help
@@ -39,8 +42,9 @@ check: setup  ## lint, format, types, import directions
 	$(BIN)/lint-imports
 
 .PHONY: test
-test: setup  ## run `check` and every tier of the tests, JOBS (1) at a time
-	@$(MAKE) --no-print-directory --jobs=$(JOBS) $(if $(filter-out 1,$(JOBS)),--output-sync=target) check $(TIERS:%=test-%)
+test: setup  ## run `check` and every tier of the tests, JOBS (2) at a time; each is told when it is over
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target check $(BESIDE:%=test-%)
+	@$(MAKE) --no-print-directory $(ALONE:%=test-%)
 
 .PHONY: $(TIERS:%=test-%)
 $(TIERS:%=test-%): test-%: setup
