@@ -319,6 +319,23 @@ def test_a_job_that_is_cancelled_as_it_begins_to_wait_for_its_next_attempt_is_ca
     assert stage.run.ended_as == ("CANCELLED", "Cancelled")
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_the_process_of_a_job_that_is_cancelled_while_it_waits_for_its_next_attempt_is_ended(
+    stage_of: Callable[..., Stage], alone: bool
+) -> None:
+    """Prefect let it begin that attempt seconds after the end, so a cancelled job read running again. The worker that
+    would have ended the process had been killed. A script's process is its owner's."""
+    stage = stage_of(OneRun(), alone=alone)
+    stage.watch.hear(phase_line(RAISED, "ValueError: disk full"))
+    stage.run.put("SCHEDULED", "AwaitingRetry")
+    stage.watch.look()
+    stage.run.put("CANCELLING", message="by alice")
+    assert stage.watch.run()
+    assert stage.run.ended_as == ("CANCELLED", "Cancelled")
+    assert ("kill" in stage.run.done) == alone
+    assert stage.receipt == ("asked", "killed" if alone else "stopped")
+
+
 def test_a_failed_job_that_was_queued_again_does_not_crash_by_the_end_of_its_old_process(
     stage_of: Callable[..., Stage],
 ) -> None:

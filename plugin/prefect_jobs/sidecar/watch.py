@@ -407,6 +407,10 @@ class Watch:
             return  # nobody is to read Completed before the result
         request = self._page.request() or self._wish(state)
         type, name, how = self._ending(state)
+        if how == "killed" and self._waits_in and self._tree is not None and self._orders.alone:
+            # Prefect lets a process that waits for its next attempt begin it after the end.
+            self._kill(state, request, cause="asked")
+            return
         receipt = self._receipt(request, "stopped" if how == "killed" else how)
         message = with_receipt(self._message(request.message, how), receipt)
         self._run.write(state, type, name, message, force=type != "CANCELLED")

@@ -13,9 +13,12 @@ from typing import Any, Self
 from uuid import UUID
 
 from prefect._internal.observers import FlowRunCancellingObserver, OnCancellingCallback
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
 from prefect.events import Event
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.exceptions import ObjectNotFound
 from prefect.logging import get_logger
 from prefect.runner import _flow_run_executor
 from prefect.runner._flow_run_executor import FlowRunExecutorContext
@@ -91,6 +94,15 @@ class CancelObserver(FlowRunCancellingObserver):
         """Nothing: the worker does."""
 
 
+async def has_ended(client: PrefectClient, flow_run_id: UUID) -> bool:
+    """Whether a run has an end by now; one that was deleted needs none."""
+    try:
+        state = (await client.read_flow_run(flow_run_id)).state
+    except ObjectNotFound:
+        return True
+    return state is not None and state.is_final()
+
+
 class SharedExecutors(FlowRunExecutorContext):
     """What the executors of all jobs of a worker share: client, channel to the processes, events, cancelling."""
 
@@ -114,6 +126,14 @@ class SharedExecutors(FlowRunExecutorContext):
                 self._being_cancelled.pop(flow_run_id, None)
 
         self._cancellation_manager.cancel_by_id = cancel_and_bear
+        manager: Any = self._cancellation_manager
+        finalize = manager._finalize_cancelled_state
+
+        async def finalize_unless_ended(flow_run: FlowRun, state_updates: dict[str, object] | None = None) -> bool:
+            # It writes by force, and a job may come to its own end while it is being killed.
+            return not await has_ended(self.client, flow_run.id) and await finalize(flow_run, state_updates)
+
+        manager._finalize_cancelled_state = finalize_unless_ended
         return self
 
     @property
