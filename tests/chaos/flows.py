@@ -45,9 +45,10 @@ def chaos_kit(folder: str, seconds: float = 0.5, fails: bool = False) -> str:
     return work(folder, seconds, fails, kit=True)
 
 
-@job("chaos_kit_retried", timeout=120, retries=1, retry_delay_seconds=5)
+# It waits longer than a loaded machine takes to cancel it there.
+@job("chaos_kit_retried", timeout=120, retries=1, retry_delay_seconds=120)
 def chaos_kit_retried(folder: str, seconds: float = 0.5, fails: bool = True) -> str:
-    """Fails once, and tries again by itself after some seconds in the same process."""
+    """Fails once, and tries again by itself in the same process, unless it is cancelled while it waits."""
     return work(folder, seconds, fails, kit=True)
 
 

@@ -52,9 +52,11 @@ def wishes(pick: random.Random, count: int, folder: Path) -> list[Wish]:
     """So many jobs, in an order that the seed decides: half of each kind, and three of ten to be cancelled."""
     made: list[Wish] = []
     for number in range(count):
-        cancel_at = CANCELLED_AT[number // 3 % len(CANCELLED_AT)] if number % 3 == 0 else None
-        retried = cancel_at == "AwaitingRetry" or number % 20 == 1
-        kind = KINDS[number % 2 + 2 * retried]
+        turn, place = divmod(number // 3, len(CANCELLED_AT))
+        cancel_at = CANCELLED_AT[place] if number % 3 == 0 else None
+        plain = (number if cancel_at is None else turn) % 2
+        retried = cancel_at == "AwaitingRetry" or (cancel_at is None and number % 20 == 1)  # that one is plain
+        kind = KINDS[plain + 2 * retried]
         slow = cancel_at in ("Running", "Stopping") or number % 10 == 7
         parameters = {"folder": str(folder), "seconds": 4.0 if slow else pick.choice((0.1, 0.3, 0.8))}
         made.append(Wish(kind, parameters, cancel_at, 600.0 if cancel_at == "Scheduled" else None))
